@@ -1,0 +1,1 @@
+"""Frozen values and pure rules. Only the standard library and pydantic."""

@@ -1,0 +1,104 @@
+"""Error budgets: the lowest confidence at which values may be applied so that few of the applied ones are wrong.
+
+Thresholds are tried in a sequence fixed before any answer is looked at (from the most to the least confident),
+each with an exact binomial test at level δ; the first failure ends the sequence. So the probability that the wrong
+share among applied values exceeds the budget is at most δ (fixed-sequence testing, as in Learn-then-Test,
+Angelopoulos et al. 2021). A bound on the expectation over all tickets would promise less than people hear.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+DELTA = 0.02
+STEPS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Where applying starts, and what the held-out rows showed there.
+
+    `at` is None when no confidence satisfies the budget. `bound` is the one-sided exact upper bound (level 1 - δ)
+    on the wrong share among applied values.
+    """
+
+    at: float | None
+    budget: float
+    delta: float
+    rows: int
+    applied: int
+    wrong: int
+    bound: float
+
+    @property
+    def coverage(self) -> float:
+        """Applied rows as a share of all rows."""
+        return self.applied / self.rows if self.rows else 0.0
+
+
+def threshold_for(
+    confidences: Sequence[float],
+    correct: Sequence[bool],
+    budget: float,
+    delta: float = DELTA,
+    steps: int = STEPS,
+) -> Threshold:
+    """The lowest safe threshold on held-out rows: one confidence in [0, 1] and one verdict per row.
+
+    The sequence starts at the smallest group of most confident rows in which a flawless record would pass, and
+    grows by equal shares of the rows. Ties in confidence enter together. ValueError on unequal lengths.
+    """
+    order = sorted(range(len(confidences)), key=lambda i: -confidences[i])
+    if len(correct) != len(confidences):
+        raise ValueError("confidences and correct differ in length")
+    total = len(order)
+    start = minimum_rows(budget, delta)
+    best = Threshold(None, budget, delta, total, 0, 0, 1.0)
+    wrong, seen = 0, 0
+    for size in _sizes(start, total, steps):
+        while seen < size or (seen < total and confidences[order[seen]] == confidences[order[seen - 1]]):
+            wrong += not correct[order[seen]]
+            seen += 1
+        if binomial_cdf(wrong, seen, budget) > delta:
+            break
+        best = Threshold(
+            confidences[order[seen - 1]], budget, delta, total, seen, wrong, upper_bound(wrong, seen, delta)
+        )
+    return best
+
+
+def minimum_rows(budget: float, delta: float = DELTA) -> int:
+    """How many rows without a single error are needed before anything may be applied."""
+    return math.ceil(math.log(delta) / math.log1p(-budget))
+
+
+def upper_bound(wrong: int, rows: int, delta: float = DELTA) -> float:
+    """The one-sided Clopper-Pearson upper bound at level 1 - δ on an error rate with `wrong` errors in `rows`."""
+    if wrong >= rows:
+        return 1.0
+    low, high = wrong / rows, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if binomial_cdf(wrong, rows, middle) > delta else (low, middle)
+    return high
+
+
+def binomial_cdf(k: int, n: int, p: float) -> float:
+    """P(X <= k) for X ~ Binomial(n, p) with 0 < p < 1, summed in logarithms."""
+    if k >= n:
+        return 1.0
+    log_p, log_q = math.log(p), math.log1p(-p)
+    total = 0.0
+    for i in range(k + 1):
+        choose = math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
+        total += math.exp(choose + i * log_p + (n - i) * log_q)
+    return min(1.0, total)
+
+
+def _sizes(start: int, total: int, steps: int) -> list[int]:
+    if start > total:
+        return []
+    step = max(1, math.ceil((total - start) / steps))
+    return [*range(start, total, step), total]

@@ -1,0 +1,97 @@
+"""The error tree. A class's docstring is its message template, `hint` says what to do.
+
+TamizError
+├── InputError                 bad input from a person: exit code 2
+│   ├── TaxonomyError          a taxonomy file is broken
+│   ├── DataError              a data file cannot be used as it is
+│   ├── ConfigError            a setting is wrong
+│   └── LeakError              a split leaks, so its figures would mislead
+├── MissingExtraError          an optional dependency is absent: exit code 3
+└── ArtifactError              a model on disk cannot be used: exit code 4
+    ├── ModelNotFoundError
+    ├── BrokenArtifactError
+    └── TaxonomyMismatchError
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TamizError(Exception):
+    """Tamiz failed: {reason}"""
+
+    hint: ClassVar[str] = ""
+    retryable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        template = (type(self).__doc__ or "").strip()
+        super().__init__(template.format(**facts))
+
+    @property
+    def advice(self) -> str:
+        """The hint with this error's facts filled in; empty when there is none."""
+        return self.hint.format(**self.facts)
+
+    def one_line(self) -> str:
+        """Message and hint, as the CLI and the API print them."""
+        return f"{self} {self.advice}".strip()
+
+
+class InputError(TamizError):
+    """{reason}"""
+
+    exit_code = 2
+
+
+class TaxonomyError(InputError):
+    """{path}:{line}: {mistake}"""
+
+    hint = "Fix that line; `tamiz taxonomy check` reads the file again."
+
+
+class DataError(InputError):
+    """{path}: {mistake}"""
+
+
+class ConfigError(InputError):
+    """{key}: {mistake}"""
+
+
+class LeakError(InputError):
+    """The evaluation split leaks: {findings}."""
+
+    hint = "Split by group or template (`tamiz data split`), or pass --allow-leak to print the figures marked as such."
+
+
+class MissingExtraError(TamizError):
+    """{package} is not installed; it belongs to the optional extra '{extra}'."""
+
+    hint = "Run: pip install 'tamiz[{extra}]'"
+    exit_code = 3
+
+
+class ArtifactError(TamizError):
+    """The model at {path} cannot be used: {mistake}"""
+
+    exit_code = 4
+
+
+class ModelNotFoundError(ArtifactError):
+    """No model named '{name}'; known are: {known}."""
+
+    hint = "`tamiz models list` shows them; a folder path works too."
+
+
+class BrokenArtifactError(ArtifactError):
+    """The model at {path} is damaged: {mistake}"""
+
+    hint = "Train or export it again; a model folder is never edited by hand."
+
+
+class TaxonomyMismatchError(ArtifactError):
+    """The model at {path} was trained on other classes than taxonomy '{taxonomy}': {mistake}"""
+
+    hint = "Use the taxonomy inside the model folder, or train a model on the new classes."

@@ -1,0 +1,196 @@
+"""The gate: confidence → apply, recommend, or ask a person, field by field.
+
+A value is applied only where thresholds were earned on the tenant's own tickets (`FieldPolicy.apply_at` is set);
+without that, the best a field can get is a recommendation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tamiz.domain.errors import ConfigError
+from tamiz.domain.taxonomy import ABSTAIN, NONE, Field, Taxonomy
+from tamiz.domain.triage import TOP_K, Decision, Distribution, FieldTriage, Prediction, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPolicy:
+    """Thresholds of one field. `mode` is the most that may ever be done; `apply_at` None means not earned.
+
+    `by_label` replaces `apply_at` for single labels whose record differs (None: never apply that label).
+    """
+
+    mode: Decision = Decision.APPLY
+    apply_at: float | None = None
+    recommend_at: float = 0.5
+    by_label: Mapping[str, float | None] = field(default_factory=dict)
+
+    def apply_threshold(self, label: str) -> float | None:
+        """The confidence from which this label is applied; None when it never is."""
+        return self.by_label.get(label, self.apply_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Thresholds of every field, and of the scope score: below `scope_recommend` every field asks a person,
+    below `scope_apply` nothing is applied."""
+
+    fields: Mapping[str, FieldPolicy] = field(default_factory=dict)
+    scope_apply: float = 0.0
+    scope_recommend: float = 0.0
+    budget: float | None = None
+
+    def of(self, name: str) -> FieldPolicy:
+        """The policy of one field; a field that is not named gets the defaults (recommend from 0.5)."""
+        return self.fields.get(name, FieldPolicy())
+
+    def with_modes(self, modes: Mapping[str, str]) -> Policy:
+        """A copy in which fields are capped at a mode: apply, recommend, review or off. ConfigError otherwise."""
+        fields = dict(self.fields)
+        for name, mode in modes.items():
+            if mode not in set(Decision):
+                raise ConfigError(
+                    key=f"policy.{name}", mistake=f"'{mode}' is not apply, recommend, review or off"
+                )
+            fields[name] = replace(self.of(name), mode=Decision(mode))
+        return replace(self, fields=fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for manifests and receipts; `from_dict` reads it back to an equal value."""
+        return {
+            "scope_apply": self.scope_apply,
+            "scope_recommend": self.scope_recommend,
+            "budget": self.budget,
+            "fields": {
+                name: {
+                    "mode": p.mode.value,
+                    "apply_at": p.apply_at,
+                    "recommend_at": p.recommend_at,
+                    "by_label": dict(p.by_label),
+                }
+                for name, p in self.fields.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Policy:
+        """Read what `to_dict` wrote."""
+        fields = {
+            name: FieldPolicy(Decision(p["mode"]), p["apply_at"], p["recommend_at"], p["by_label"])
+            for name, p in data["fields"].items()
+        }
+        return cls(fields, data["scope_apply"], data["scope_recommend"], data["budget"])
+
+
+def decide(taxonomy: Taxonomy, prediction: Prediction, policy: Policy) -> dict[str, FieldTriage]:
+    """The outcome of every classification field, in the order of the taxonomy.
+
+    Children are read given the parent's value, derived fields follow from their inputs, and whatever depends on a
+    field that asks a person asks a person too.
+    """
+    outcomes: dict[str, FieldTriage] = {}
+    for f in taxonomy.predicted:
+        distribution = prediction.distributions[f.name]
+        if f.parent:
+            distribution = conditioned(f, distribution, prediction.distributions[f.parent].best[0])
+        outcomes[f.name] = _outcome(distribution, prediction.scope, policy, policy.of(f.name))
+        if f.parent:
+            outcomes[f.name] = _at_most(outcomes[f.name], outcomes[f.parent])
+    for f in taxonomy.derived:
+        outcomes[f.name] = _derived(f, prediction, outcomes, policy.of(f.name))
+    return {f.name: outcomes[f.name] for f in taxonomy.choices}
+
+
+def conditioned(f: Field, distribution: Distribution, parent_value: str) -> Distribution:
+    """A child's distribution restricted to what may stand below one parent value, renormalised."""
+    allowed = set(f.allowed(parent_value))
+    kept = [
+        p if la in allowed else 0.0
+        for la, p in zip(distribution.labels, distribution.probabilities, strict=True)
+    ]
+    total = sum(kept)
+    if total <= 0.0:
+        kept = [1.0 / len(allowed) if la in allowed else 0.0 for la in distribution.labels]
+        total = 1.0
+    return Distribution(distribution.labels, tuple(p / total for p in kept))
+
+
+def derive(f: Field, prediction: Prediction) -> Distribution:
+    """A derived field's distribution: both inputs taken as independent and pushed through the matrix."""
+    assert f.matrix is not None
+    rows, columns = prediction.distributions[f.matrix.rows], prediction.distributions[f.matrix.columns]
+    mass = dict.fromkeys(f.keys, 0.0)
+    for row, p_row in zip(rows.labels, rows.probabilities, strict=True):
+        for column, p_column in zip(columns.labels, columns.probabilities, strict=True):
+            mass[f.matrix.at(row, column)] += p_row * p_column
+    return Distribution(f.keys, tuple(mass.values()))
+
+
+def _derived(
+    f: Field, prediction: Prediction, outcomes: Mapping[str, FieldTriage], policy: FieldPolicy
+) -> FieldTriage:
+    assert f.matrix is not None
+    distribution = derive(f, prediction)
+    row, column = outcomes[f.matrix.rows], outcomes[f.matrix.columns]
+    if policy.mode is Decision.OFF:
+        return FieldTriage(None, 0.0, Decision.OFF, reason=Reason.SWITCHED_OFF)
+    if any(outcome.decision in (Decision.REVIEW, Decision.OFF) for outcome in (row, column)):
+        confidence = distribution.best[1]
+        return FieldTriage(ABSTAIN, confidence, Decision.REVIEW, _top(distribution), Reason.DEPENDS)
+    value = f.matrix.at(str(row.value), str(column.value))
+    outcome = FieldTriage(value, distribution.of(value), Decision.APPLY, _top(distribution))
+    if policy.mode is Decision.REVIEW:
+        return replace(outcome, value=ABSTAIN, decision=Decision.REVIEW, reason=Reason.LOW_CONFIDENCE)
+    threshold = policy.apply_threshold(value)
+    if policy.mode is Decision.RECOMMEND or threshold is None or outcome.confidence < threshold:
+        reason = Reason.NOT_EARNED if threshold is None else Reason.LOW_CONFIDENCE
+        outcome = replace(outcome, decision=Decision.RECOMMEND, reason=reason)
+    return _at_most(_at_most(outcome, row), column)
+
+
+def _outcome(distribution: Distribution, scope: float, policy: Policy, own: FieldPolicy) -> FieldTriage:
+    label, confidence = distribution.best
+    decision, reason = _decision(label, confidence, scope, policy, own)
+    if decision is Decision.OFF:
+        return FieldTriage(None, 0.0, decision, reason=reason)
+    value = ABSTAIN if decision is Decision.REVIEW else None if label == NONE else label
+    return FieldTriage(value, confidence, decision, _top(distribution), reason)
+
+
+def _decision(
+    label: str, confidence: float, scope: float, policy: Policy, own: FieldPolicy
+) -> tuple[Decision, Reason]:
+    if own.mode is Decision.OFF:
+        return Decision.OFF, Reason.SWITCHED_OFF
+    if scope < policy.scope_recommend:
+        return Decision.REVIEW, Reason.OUT_OF_SCOPE
+    threshold = own.apply_threshold(label)
+    sure = threshold is not None and confidence >= threshold
+    if sure and scope >= policy.scope_apply and own.mode is Decision.APPLY:
+        return Decision.APPLY, Reason.NONE
+    # A value sure enough to be applied is sure enough to be suggested, whatever `recommend_at` says.
+    if own.mode is Decision.REVIEW or not (sure or confidence >= own.recommend_at):
+        return Decision.REVIEW, Reason.LOW_CONFIDENCE
+    if sure and own.mode is Decision.APPLY:
+        return Decision.RECOMMEND, Reason.OUT_OF_SCOPE
+    return Decision.RECOMMEND, Reason.NOT_EARNED if threshold is None else Reason.LOW_CONFIDENCE
+
+
+def _at_most(outcome: FieldTriage, limit: FieldTriage) -> FieldTriage:
+    """An outcome that may claim no more than another one on which it rests."""
+    if outcome.decision is Decision.OFF or limit.decision is Decision.APPLY:
+        return outcome
+    if limit.decision is Decision.RECOMMEND:
+        if outcome.decision is Decision.APPLY:
+            return replace(outcome, decision=Decision.RECOMMEND, reason=Reason.DEPENDS)
+        return outcome
+    if outcome.decision is Decision.REVIEW:
+        return outcome
+    return replace(outcome, value=ABSTAIN, decision=Decision.REVIEW, reason=Reason.DEPENDS)
+
+
+def _top(distribution: Distribution) -> tuple[tuple[str, float], ...]:
+    """The leading labels as people see them: the class for 'does not apply' is no label and is left out."""
+    return tuple(pair for pair in distribution.top(TOP_K + 1) if pair[0] != NONE)[:TOP_K]

@@ -1,0 +1,129 @@
+"""What comes out of the sieve: a distribution per field, a decision per field, and the receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SCHEMA_VERSION = "1"
+TOP_K = 3
+
+
+class Decision(StrEnum):
+    """What may be done with a value: write it, suggest it, ask a person, or leave the field alone."""
+
+    APPLY = "apply"
+    RECOMMEND = "recommend"
+    REVIEW = "review"
+    OFF = "off"
+
+
+class Reason(StrEnum):
+    """Why a field was not applied; empty when it was."""
+
+    NONE = ""
+    LOW_CONFIDENCE = "low_confidence"
+    OUT_OF_SCOPE = "out_of_scope"
+    NOT_EARNED = "not_earned"
+    RELATION = "relation"
+    DEPENDS = "depends_on_reviewed_field"
+    SWITCHED_OFF = "switched_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Calibrated probabilities over a field's classes; `probabilities[i]` belongs to `labels[i]`, they sum to 1."""
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    @property
+    def best(self) -> tuple[str, float]:
+        """The most likely label and its probability; the first one listed wins a tie."""
+        index = max(range(len(self.labels)), key=self.probabilities.__getitem__)
+        return self.labels[index], self.probabilities[index]
+
+    def top(self, k: int) -> tuple[tuple[str, float], ...]:
+        """The k most likely labels, best first."""
+        order = sorted(range(len(self.labels)), key=lambda i: -self.probabilities[i])
+        return tuple((self.labels[i], self.probabilities[i]) for i in order[:k])
+
+    def of(self, label: str) -> float:
+        """The probability of one label; 0 for a label that is not a class."""
+        return self.probabilities[self.labels.index(label)] if label in self.labels else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A model's answer for one text.
+
+    `distributions` has one entry per predicted field. `scope` in [0, 1] says how much the text looks like one
+    clear ticket of the kind the model was trained on (1) and not like something else (0).
+    `embedding` is the encoder's unit vector, empty for models without one.
+    """
+
+    distributions: Mapping[str, Distribution]
+    scope: float = 1.0
+    embedding: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTriage:
+    """The outcome for one field. `value` is a label, `needs_human`, or None (not applicable, or switched off)."""
+
+    value: str | None
+    confidence: float
+    decision: Decision
+    top: tuple[tuple[str, float], ...] = ()
+    reason: Reason = Reason.NONE
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON form of the field."""
+        top = [{"label": label, "score": round(score, 6)} for label, score in self.top]
+        return {
+            "value": self.value,
+            "confidence": round(self.confidence, 6),
+            "decision": self.decision.value,
+            "top": top,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """All that is needed to decide again: which model and taxonomy, what it said, and under which thresholds."""
+
+    model: str
+    model_hash: str
+    classes_hash: str
+    text_version: str
+    distributions: Mapping[str, Distribution] = field(default_factory=dict)
+    scope: float = 1.0
+    policy: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """A triaged ticket: the strict ticket, its decisions and its receipt."""
+
+    ticket_id: str
+    summary: str
+    summary_source: str
+    fields: Mapping[str, FieldTriage]
+    language: str
+    receipt: Receipt
+    flags: tuple[str, ...] = ()
+
+    def to_wire(self) -> dict[str, Any]:
+        """The wire form that every interface speaks; valid against `tamiz taxonomy schema`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "summary": self.summary,
+            "summary_source": self.summary_source,
+            "fields": {name: outcome.to_wire() for name, outcome in self.fields.items()},
+        }
+
+    def to_compact(self) -> dict[str, str | None]:
+        """The form for desks: field → value, the summary among them."""
+        return {"summary": self.summary, **{name: outcome.value for name, outcome in self.fields.items()}}

@@ -1,0 +1,1 @@
+"""Data in: readers, public loaders, splits, and the honest-data gate."""
