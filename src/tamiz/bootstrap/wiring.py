@@ -1,0 +1,39 @@
+"""The only place that names concrete classes: which model, which registry, which text view."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from tamiz.bootstrap.settings import Settings
+from tamiz.domain.ports import Model
+from tamiz.domain.ticket import CanonicalText, RawMessage
+from tamiz.models.open import open_model
+from tamiz.models.registry import FileRegistry
+from tamiz.text import canonicalize
+
+STARTER = "starter"
+
+
+def canonicalizer(message: RawMessage) -> CanonicalText:
+    """The canonical view with the built-in redaction rules."""
+    return canonicalize(message)
+
+
+def registry(settings: Settings) -> FileRegistry:
+    """Models below the data folder, and the starter that ships with the package."""
+    return FileRegistry(settings.home, {STARTER: starter_folder()})
+
+
+def starter_folder() -> Path:
+    """Where the shipped starter model lies (package data, never zipped)."""
+    return Path(str(resources.files("tamiz.starter"))) / "model"
+
+
+def find_model(name: str, settings: Settings) -> Model:
+    """Open a model by name or folder; an empty name means the active one, else the configured one."""
+    models = registry(settings)
+    if name:
+        return open_model(models.resolve(name))
+    active = models.active()
+    return open_model(active if active is not None else models.resolve(settings.model))

@@ -1,0 +1,1 @@
+"""Commands of at most 30 lines, each calling the pipeline, the registry or the laboratory."""

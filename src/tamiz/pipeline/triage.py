@@ -1,0 +1,77 @@
+"""The way of a ticket through the sieve, in process. Batch-first: a single ticket is a batch of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from tamiz.domain.gate import Policy, decide
+from tamiz.domain.ports import Model
+from tamiz.domain.taxonomy import ABSTAIN, Taxonomy
+from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket
+from tamiz.domain.triage import Decision, FieldTriage, Prediction, Reason, Receipt, Triage
+from tamiz.pipeline.summary import summarize
+
+Canonicalizer = Callable[[RawMessage], CanonicalText]
+
+MIN_LETTERS = 3
+"""Fewer letters than this say nothing that a model could read."""
+
+
+def triage(
+    tickets: Sequence[Ticket], model: Model, policy: Policy, canonicalize: Canonicalizer
+) -> list[Triage]:
+    """One triage per ticket, in order; each is independent of its neighbours.
+
+    Every result is valid against the model's taxonomy: what does not hold asks a person, and is never repaired
+    into another label.
+    """
+    texts = [canonicalize(ticket.message) for ticket in tickets]
+    predictions = model.predict([text.text for text in texts])
+    return [
+        _one(ticket, text, _within_reach(text, prediction, model.taxonomy), model, policy)
+        for ticket, text, prediction in zip(tickets, texts, predictions, strict=True)
+    ]
+
+
+def _one(ticket: Ticket, text: CanonicalText, prediction: Prediction, model: Model, policy: Policy) -> Triage:
+    limit = model.taxonomy.text_field
+    summary, source = summarize(text, limit.max_length if limit else 200)
+    fields = validated(model.taxonomy, summary, decide(model.taxonomy, prediction, policy))
+    receipt = Receipt(
+        model=model.info.name,
+        model_hash=model.info.content_hash,
+        classes_hash=model.info.classes_hash,
+        text_version=model.info.text_version,
+        distributions=prediction.distributions,
+        scope=prediction.scope,
+        policy=policy.to_dict(),
+    )
+    return Triage(ticket.id, summary, source, fields, text.language, receipt, text.flags)
+
+
+def _within_reach(text: CanonicalText, prediction: Prediction, taxonomy: Taxonomy) -> Prediction:
+    """No scope for a text without words, nor for a language that the taxonomy does not name.
+
+    An inferred taxonomy names no languages: its model has seen the customer's own mix.
+    """
+    letters = sum(character.isalpha() for character in text.text)
+    foreign = bool(taxonomy.languages) and text.language == "other"
+    return replace(prediction, scope=0.0) if letters < MIN_LETTERS or foreign else prediction
+
+
+def validated(taxonomy: Taxonomy, summary: str, fields: Mapping[str, FieldTriage]) -> dict[str, FieldTriage]:
+    """Hold the outcomes against labels, relations and matrices; an offending field asks a person."""
+    outcome = dict(fields)
+    values: dict[str, str | None] = {
+        name: ABSTAIN if f.decision is Decision.OFF else f.value for name, f in outcome.items()
+    }
+    if taxonomy.text_field is not None:
+        values[taxonomy.text_field.name] = summary
+    for violation in taxonomy.violations(values):
+        if violation.field in outcome:
+            refused = outcome[violation.field]
+            outcome[violation.field] = replace(
+                refused, value=ABSTAIN, decision=Decision.REVIEW, reason=Reason.RELATION
+            )
+    return outcome
