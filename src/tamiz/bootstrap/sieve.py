@@ -14,9 +14,9 @@ from typing import overload
 from tamiz.bootstrap.settings import Settings, load_settings
 from tamiz.bootstrap.wiring import canonicalizer, find_model
 from tamiz.domain.gate import Policy
-from tamiz.domain.ports import Model
+from tamiz.domain.ports import Exemplars, Model, Neighbour
 from tamiz.domain.taxonomy import Taxonomy
-from tamiz.domain.ticket import RawMessage, Source, Ticket, uuid7
+from tamiz.domain.ticket import CanonicalText, RawMessage, Source, Ticket, uuid7
 from tamiz.domain.triage import Triage
 from tamiz.pipeline import triage
 
@@ -55,6 +55,16 @@ class Sieve:
         while batch := list(islice(waiting, BATCH)):
             tickets = [self._ticket(message, source) for message in batch]
             yield from triage(tickets, self.model, self.policy, canonicalizer)
+
+    def canonicalize(self, message: RawMessage) -> CanonicalText:
+        """The redacted view of a message that the model reads."""
+        return canonicalizer(message)
+
+    def nearest(self, message: RawMessage, k: int) -> list[Neighbour]:
+        """The k training tickets most similar to a message; empty for models that remember none."""
+        if not isinstance(self.model, Exemplars):
+            return []
+        return self.model.nearest(self.canonicalize(message).text, k)
 
     def _ticket(self, message: Message, source: Source | None) -> Ticket:
         moment = self.now()

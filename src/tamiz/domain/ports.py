@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tamiz.domain.gate import Policy
 from tamiz.domain.taxonomy import Taxonomy
@@ -37,6 +37,34 @@ class Model(Protocol):
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text, in order. Never raises on any text, the empty one included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A training ticket near a text. `text` is empty where the model may not carry it (a customer's own tickets)."""
+
+    id: str
+    similarity: float
+    labels: Mapping[str, str]
+    text: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON output."""
+        return {
+            "id": self.id,
+            "similarity": round(self.similarity, 4),
+            "labels": dict(self.labels),
+            "text": self.text,
+        }
+
+
+@runtime_checkable
+class Exemplars(Protocol):
+    """A model that remembers some of what it was trained on."""
+
+    def nearest(self, text: str, k: int) -> list[Neighbour]:
+        """The k training tickets most similar to a canonical text, nearest first."""
         ...
 
 

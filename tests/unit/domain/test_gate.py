@@ -1,0 +1,94 @@
+"""The gate: what may be done with a value, and what rests on what."""
+
+from __future__ import annotations
+
+import pytest
+
+from tamiz.domain.errors import ConfigError
+from tamiz.domain.gate import FieldPolicy, Policy, decide, derive
+from tamiz.domain.taxonomy import ABSTAIN
+from tamiz.domain.taxonomy_file import default_taxonomy
+from tamiz.domain.triage import Decision, Reason
+from tamiz.testing import ScriptedModel
+
+TAXONOMY = default_taxonomy()
+SURE = {f.name: (f.classes[0], 0.97) for f in TAXONOMY.predicted} | {
+    "subcategory": ("Other", 0.97),
+    "application": ("none", 0.97),
+}
+EARNED = Policy(
+    {f.name: FieldPolicy(apply_at=0.9) for f in TAXONOMY.choices}, scope_apply=0.5, scope_recommend=0.2
+)
+
+
+def outcome(answer, policy=EARNED, scope=1.0):
+    model = ScriptedModel(TAXONOMY, lambda text: {**SURE, **answer}, scope=lambda text: scope)
+    return decide(TAXONOMY, model.predict(["x"])[0], policy)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "scope", "policy", "decision", "reason"),
+    [
+        (0.97, 1.0, EARNED, Decision.APPLY, Reason.NONE),
+        (0.80, 1.0, EARNED, Decision.RECOMMEND, Reason.LOW_CONFIDENCE),
+        (0.40, 1.0, EARNED, Decision.REVIEW, Reason.LOW_CONFIDENCE),
+        (0.97, 0.3, EARNED, Decision.RECOMMEND, Reason.OUT_OF_SCOPE),
+        (0.97, 0.1, EARNED, Decision.REVIEW, Reason.OUT_OF_SCOPE),
+        (0.97, 1.0, Policy(), Decision.RECOMMEND, Reason.NOT_EARNED),
+        (0.97, 1.0, EARNED.with_modes({"category": "off"}), Decision.OFF, Reason.SWITCHED_OFF),
+        (0.97, 1.0, EARNED.with_modes({"category": "recommend"}), Decision.RECOMMEND, Reason.LOW_CONFIDENCE),
+        (0.97, 1.0, EARNED.with_modes({"category": "review"}), Decision.REVIEW, Reason.LOW_CONFIDENCE),
+    ],
+)
+def test_a_field_is_decided_by_confidence_scope_and_mode(confidence, scope, policy, decision, reason) -> None:
+    field = outcome({"category": ("Hardware", confidence)}, policy, scope)["category"]
+    assert (field.decision, field.reason) == (decision, reason)
+    expected = {Decision.REVIEW: ABSTAIN, Decision.OFF: None}.get(decision, "Hardware")
+    assert field.value == expected
+
+
+def test_a_label_with_a_bad_record_is_never_applied() -> None:
+    policy = Policy({"category": FieldPolicy(apply_at=0.9, by_label={"Hardware": None})})
+    assert outcome({}, policy)["category"].decision is Decision.RECOMMEND
+
+
+def test_a_child_stays_below_its_parent() -> None:
+    fields = outcome({"category": ("Hardware", 0.97), "subcategory": ("Malware", 0.9)})
+    assert fields["subcategory"].value in ("Other", "Physical Security", ABSTAIN)
+    asked = outcome({"category": ("Hardware", 0.3)})
+    assert asked["subcategory"].value == ABSTAIN
+    assert asked["subcategory"].reason is Reason.DEPENDS
+
+
+@pytest.mark.parametrize(
+    ("urgency", "impact", "value", "decision"),
+    [
+        (("High", 0.98), ("High", 0.98), "Critical", Decision.APPLY),
+        (("Low", 0.98), ("High", 0.98), "Medium", Decision.APPLY),
+        (("High", 0.98), ("High", 0.7), "Critical", Decision.RECOMMEND),
+        (("High", 0.35), ("High", 0.98), ABSTAIN, Decision.REVIEW),
+    ],
+)
+def test_priority_follows_from_its_inputs(urgency, impact, value, decision) -> None:
+    field = outcome({"urgency": urgency, "impact": impact})["priority"]
+    assert (field.value, field.decision) == (value, decision)
+
+
+def test_derived_mass_sums_to_one() -> None:
+    model = ScriptedModel(TAXONOMY, lambda text: SURE)
+    distribution = derive(TAXONOMY.field("priority"), model.predict(["x"])[0])
+    assert sum(distribution.probabilities) == pytest.approx(1.0)
+
+
+def test_no_application_is_null_and_never_listed_as_a_label() -> None:
+    field = outcome({})["application"]
+    assert field.value is None
+    assert field.decision is Decision.APPLY
+    assert "none" not in dict(field.top)
+
+
+def test_policies_survive_a_round_trip_and_refuse_unknown_modes() -> None:
+    policy = Policy({"a": FieldPolicy(Decision.RECOMMEND, 0.9, 0.4, {"x": None})}, 0.1, 0.2, 0.02)
+    assert Policy.from_dict(policy.to_dict()) == policy
+    with pytest.raises(ConfigError, match=r"policy\.a"):
+        policy.with_modes({"a": "always"})
