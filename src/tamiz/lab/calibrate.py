@@ -1,0 +1,199 @@
+"""Fit what turns raw scores into calibrated predictions, and predictions into a policy, on held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+
+from tamiz.domain.budget import DELTA, binomial_cdf, minimum_rows, threshold_for
+from tamiz.domain.gate import FieldPolicy, Policy, conditioned, derive
+from tamiz.domain.taxonomy import Field, Taxonomy
+from tamiz.domain.triage import Prediction
+from tamiz.lab.data.example import Example
+from tamiz.models.calibration import Calibration, Fusion, Scope, Scores
+
+Floats = NDArray[Any]
+
+BIAS_PENALTY = 3.0
+"""Ridge on the class biases, in units of one held-out row: small classes stay where the scores put them."""
+
+STRANGE_APPLIED = 0.02
+"""At most this share of the held-out strange texts may pass `scope_apply`, whatever their confidence."""
+
+RECOMMEND_RIGHT = 0.5
+RECOMMEND_STEPS = tuple(np.linspace(0.2, 0.6, 21))
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Raw answers of a model on N held-out rows: a score table per component, and signals [N] of scope."""
+
+    components: Sequence[Scores]
+    signals: Mapping[str, Floats]
+
+
+def fit_fusion(scores: Sequence[Floats], y: NDArray[Any], bias: bool = True) -> Fusion:
+    """Weights (≥ 0) and class biases that minimise the log loss on held-out rows.
+
+    `scores` holds one array [N, K] per component, `y` the true class indices [N].
+    """
+    stack = np.stack([s.astype(np.float64) for s in scores])
+    count, rows, classes = stack.shape
+    onehot = np.zeros((rows, classes))
+    onehot[np.arange(rows), y] = 1.0
+    # A bias per class needs rows per class; with fewer it would only fit noise.
+    free = classes if bias and rows >= 10 * classes else 0
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        weights, biases = np.exp(x[:count]), x[count:]
+        mixed = np.tensordot(weights, stack, axes=1) + (biases if free else 0.0)
+        mixed -= mixed.max(axis=1, keepdims=True)
+        logs = mixed - np.log(np.exp(mixed).sum(axis=1, keepdims=True))
+        gap = (np.exp(logs) - onehot) / rows
+        slope = [w * (gap * s).sum() for w, s in zip(weights, stack, strict=True)]
+        penalty = BIAS_PENALTY / rows
+        grad = np.concatenate([slope, gap.sum(axis=0) + 2 * penalty * biases if free else []])
+        return float(-(logs * onehot).sum() / rows + penalty * (biases**2).sum()), grad
+
+    start = np.concatenate([np.full(count, -np.log(count)), np.zeros(free)])
+    bounds = [(-7.0, 5.0)] * count + [(-5.0, 5.0)] * free
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300}).x
+    return Fusion(tuple(np.exp(best[:count]).tolist()), tuple(best[count:].tolist()))
+
+
+def fit_scope(signals: Mapping[str, Floats], in_scope: NDArray[Any]) -> Scope:
+    """The scope score from signals [N] and whether each row is an ordinary ticket.
+
+    With ten or more strange rows: a logistic regression, balanced. With fewer: ranks of the first signal.
+    """
+    names = tuple(signals)
+    if not names:
+        return Scope()
+    if (~in_scope).sum() < 10:
+        return Scope(names[:1], reference=tuple(np.sort(signals[names[0]][in_scope]).astype(float).tolist()))
+    columns = np.stack([signals[name].astype(np.float64) for name in names], axis=1)
+    mean, spread = columns.mean(axis=0), columns.std(axis=0)
+    spread[spread < 1e-9] = 1.0
+    model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000)
+    model.fit((columns - mean) / spread, in_scope.astype(int))
+    weights = model.coef_[0]
+    return Scope(
+        names,
+        tuple(mean.tolist()),
+        tuple(spread.tolist()),
+        tuple(weights.tolist()),
+        float(model.intercept_[0]),
+    )
+
+
+def fit_calibration(taxonomy: Taxonomy, answers: Answers, examples: Sequence[Example]) -> Calibration:
+    """Fusions of every predicted field (on rows that carry its label) and the scope score."""
+    ordinary = np.array([not e.abstain for e in examples])
+    fusions = {}
+    for f in taxonomy.predicted:
+        index = {label: i for i, label in enumerate(f.classes)}
+        rows = [i for i, e in enumerate(examples) if ordinary[i] and e.labels.get(f.name) in index]
+        y = np.array([index[examples[i].labels[f.name]] for i in rows], dtype=int)
+        scores = [component[f.name][rows] for component in answers.components]
+        fusions[f.name] = fit_fusion(scores, y) if len(rows) >= 10 else Fusion((1.0,) * len(scores))
+    return Calibration(fusions, fit_scope(answers.signals, ordinary))
+
+
+def fit_policy(
+    taxonomy: Taxonomy,
+    predictions: Sequence[Prediction],
+    examples: Sequence[Example],
+    budget: float,
+    earned: bool,
+) -> Policy:
+    """Thresholds on held-out rows, of what the gate would show.
+
+    Nothing is applied (`apply_at` None) unless `earned`: the rows are the tenant's own tickets. Thresholds are
+    computed among the rows in scope, since only those can be applied.
+    """
+    scope = np.array([p.scope for p in predictions])
+    strange = np.array([bool(e.abstain) for e in examples])
+    scope_apply, scope_recommend = _scope_thresholds(scope, strange)
+    fields: dict[str, FieldPolicy] = {}
+    for f in taxonomy.choices:
+        rows = [
+            i
+            for i, e in enumerate(examples)
+            if not strange[i] and f.name in e.labels and scope[i] >= scope_apply
+        ]
+        shown = [gate_view(taxonomy, f, predictions[i]) for i in rows]
+        truth = [examples[i].labels[f.name] for i in rows]
+        fields[f.name] = _field_policy(shown, truth, budget, earned)
+    return Policy(fields, scope_apply, scope_recommend, budget)
+
+
+def gate_view(taxonomy: Taxonomy, f: Field, prediction: Prediction) -> tuple[str, float]:
+    """The value and confidence that the gate reads for a field: children below the predicted parent, derived
+    fields from the predicted inputs."""
+    if f.matrix is not None:
+        rows, columns = prediction.distributions[f.matrix.rows], prediction.distributions[f.matrix.columns]
+        value = f.matrix.at(rows.best[0], columns.best[0])
+        return value, derive(f, prediction).of(value)
+    distribution = prediction.distributions[f.name]
+    if f.parent:
+        distribution = conditioned(f, distribution, prediction.distributions[f.parent].best[0])
+    return distribution.best
+
+
+def _field_policy(
+    shown: Sequence[tuple[str, float]], truth: Sequence[str], budget: float, earned: bool
+) -> FieldPolicy:
+    confidences = [confidence for _, confidence in shown]
+    correct = [value == true for (value, _), true in zip(shown, truth, strict=True)]
+    recommend_at = _recommend_at(np.array(confidences), np.array(correct, dtype=bool))
+    if not earned:
+        return FieldPolicy(recommend_at=recommend_at)
+    threshold = threshold_for(confidences, correct, budget).at
+    if threshold is None:
+        return FieldPolicy(recommend_at=recommend_at)
+    by_label = _strict_labels(shown, correct, threshold, budget)
+    return FieldPolicy(apply_at=threshold, recommend_at=min(recommend_at, threshold), by_label=by_label)
+
+
+def _strict_labels(
+    shown: Sequence[tuple[str, float]], correct: Sequence[bool], threshold: float, budget: float
+) -> dict[str, float | None]:
+    """Labels whose own record above the field's threshold is significantly over budget: a threshold of their own
+    where one exists, else None."""
+    by_label: dict[str, float | None] = {}
+    for label in {value for value, _ in shown}:
+        own = [(c, right) for (value, c), right in zip(shown, correct, strict=True) if value == label]
+        above = [right for c, right in own if c >= threshold]
+        wrong = len(above) - sum(above)
+        if wrong and binomial_cdf(wrong - 1, len(above), budget) > 1 - DELTA:
+            enough = len(own) >= 4 * minimum_rows(budget)
+            by_label[label] = (
+                threshold_for([c for c, _ in own], [r for _, r in own], budget).at if enough else None
+            )
+    return by_label
+
+
+def _recommend_at(confidences: Floats, correct: NDArray[np.bool_]) -> float:
+    """The lowest confidence from which suggestions near it are right at least half of the time."""
+    for low in RECOMMEND_STEPS:
+        near = (confidences >= low) & (confidences < low + 0.1)
+        if near.sum() >= 10 and correct[near].mean() >= RECOMMEND_RIGHT:
+            return float(low)
+    return 0.5
+
+
+def _scope_thresholds(scope: Floats, strange: NDArray[np.bool_]) -> tuple[float, float]:
+    """Where applying and where recommending starts. With strange rows: few of them pass; without: 5 % and 1 % of
+    the ordinary rows are held back."""
+    if strange.sum() >= 10:
+        apply_at = float(np.quantile(scope[strange], 1 - STRANGE_APPLIED, method="higher"))
+        recommend_at = float(np.quantile(scope[strange], 0.9, method="higher"))
+        # Never hold back more than half of the ordinary tickets from a recommendation.
+        return apply_at, min(recommend_at, apply_at, float(np.quantile(scope[~strange], 0.5)))
+    return (float(np.quantile(scope, 0.05)), float(np.quantile(scope, 0.01))) if len(scope) else (0.0, 0.0)

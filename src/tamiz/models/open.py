@@ -1,0 +1,27 @@
+"""Open any model folder: its manifest says which class reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tamiz.domain.errors import BrokenArtifactError
+from tamiz.domain.ports import Model
+from tamiz.models import linear, majority
+from tamiz.models.artifact import read_manifest
+
+
+def open_model(folder: Path) -> Model:
+    """The model at a folder. Raises BrokenArtifactError; ONNX Runtime is loaded only for encoders."""
+    kind = read_manifest(folder).kind
+    if kind == "encoder":  # imported here: linear serving stays free of ONNX Runtime
+        from tamiz.models.encoder import EncoderModel
+
+        return EncoderModel.open(folder)
+    openers: dict[str, Callable[[Path], Model]] = {
+        linear.KIND: linear.LinearModel.open,
+        majority.KIND: majority.MajorityModel.open,
+    }
+    if kind not in openers:
+        raise BrokenArtifactError(path=folder, mistake=f"its kind '{kind}' is unknown to this version")
+    return openers[kind](folder)

@@ -1,0 +1,143 @@
+"""Models by name, and the pointer to the active one. Models never change; activating moves a pointer.
+
+<home>/models/<name>/<first 12 of the content hash>/     immutable model folders
+<home>/active.json                                       {"current": path, "previous": [path, ...]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tamiz.domain.errors import ArtifactError, ModelNotFoundError
+from tamiz.models.artifact import MANIFEST, read_manifest, verify
+
+POINTER = "active.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One known model."""
+
+    name: str
+    kind: str
+    content_hash: str
+    created: str
+    path: Path
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The active model's folder (empty: none) and those before it, latest first."""
+
+    current: str = ""
+    previous: tuple[str, ...] = ()
+
+
+class FileRegistry:
+    """Models in a data folder. `builtin` maps names to folders that ship with the package."""
+
+    def __init__(self, home: Path, builtin: Mapping[str, Path]) -> None:
+        self.home = home
+        self.builtin = {name: path for name, path in builtin.items() if (path / MANIFEST).is_file()}
+
+    def list(self) -> list[Entry]:
+        """All models, newest first; the ones that ship come last."""
+        active = self.active()
+        paths = [manifest.parent for manifest in (self.home / "models").glob(f"*/*/{MANIFEST}")]
+        entries = [self._entry(path, active) for path in paths]
+        entries.sort(key=lambda entry: entry.created, reverse=True)
+        return entries + [self._entry(path, active, name) for name, path in self.builtin.items()]
+
+    def resolve(self, name: str) -> Path:
+        """The folder of a model: a name (its newest version), `name@hash-prefix`, or a path.
+
+        Raises ModelNotFoundError listing what is known.
+        """
+        folder = Path(name)
+        if (folder / MANIFEST).is_file():
+            return folder
+        wanted, _, prefix = name.partition("@")
+        for entry in self.list():
+            if entry.name == wanted and entry.content_hash.startswith(prefix):
+                return entry.path
+        known = ", ".join(dict.fromkeys(entry.name for entry in self.list())) or "none"
+        raise ModelNotFoundError(name=name, known=known)
+
+    def add(self, folder: Path) -> Path:
+        """Take a sound model folder into the registry (a copy) and return its place; adding it twice is harmless."""
+        problems = verify(folder)
+        if problems:
+            raise ArtifactError(path=folder, mistake="; ".join(problems[:3]))
+        place = self.place(folder)
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=place.parent))
+            shutil.copytree(folder, draft, dirs_exist_ok=True)
+            draft.replace(place)
+        return place
+
+    def place(self, folder: Path) -> Path:
+        """Where a model folder belongs."""
+        manifest = read_manifest(folder)
+        return self.home / "models" / manifest.name / manifest.content_hash[:12]
+
+    def active(self) -> Path | None:
+        """The folder that the pointer names; None while nothing was activated."""
+        current = self._pointer().current
+        return Path(current) if current else None
+
+    def activate(self, name: str) -> Path:
+        """Point at a sound model and remember the one before."""
+        path = self.resolve(name).absolute()
+        problems = verify(path)
+        if problems:
+            raise ArtifactError(path=path, mistake="; ".join(problems[:3]))
+        pointer = self._pointer()
+        if pointer.current != str(path):
+            before = (pointer.current,) if pointer.current else ()
+            self._write(str(path), before + pointer.previous)
+        return path
+
+    def rollback(self) -> Path | None:
+        """Point at the model that was active before; None (the configured one) where there was none.
+
+        Raises ArtifactError when nothing was ever activated.
+        """
+        pointer = self._pointer()
+        if not pointer.current:
+            raise ArtifactError(
+                path=self.home, mistake="no model was activated, so there is nothing to roll back"
+            )
+        current, *rest = pointer.previous or ("",)
+        self._write(current, tuple(rest))
+        return Path(current) if current else None
+
+    def _entry(self, path: Path, active: Path | None, name: str = "") -> Entry:
+        manifest = read_manifest(path)
+        here = active is not None and active == path.absolute()
+        return Entry(
+            name or manifest.name, manifest.kind, manifest.content_hash, manifest.created, path, here
+        )
+
+    def _pointer(self) -> Pointer:
+        path = self.home / POINTER
+        if not path.is_file():
+            return Pointer()
+        try:
+            data = json.loads(path.read_text("utf-8"))
+            return Pointer(str(data["current"]), tuple(str(item) for item in data["previous"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(path=path, mistake=f"the pointer file cannot be read ({error})") from error
+
+    def _write(self, current: str, previous: tuple[str, ...]) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        draft = self.home / f".{POINTER}.{os.getpid()}"
+        draft.write_text(json.dumps({"current": current, "previous": list(previous[:20])}), "utf-8")
+        draft.replace(self.home / POINTER)
