@@ -38,7 +38,7 @@ LINEAR = "linear"
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Raw:
     """Uncalibrated answers for N texts: unit embeddings [N, D], one score table (field → [N, K]) per component
     (the encoder first), and the encoder's own signals of scope [N]."""
 
@@ -82,10 +82,10 @@ class EncoderModel:
         """One prediction per text, in order, with its embedding."""
         if not texts:
             return []
-        answers = answer(self.encoder, self.heads, self.linear, texts)
+        raw = answer(self.encoder, self.heads, self.linear, texts)
         primary = self.taxonomy.primary
-        signals = answers.signals(texts, primary, self.calibration.fusions[primary], self.linear)
-        return self.calibration.predictions(self.taxonomy, answers.components, signals, answers.embeddings)
+        signals = raw.signals(texts, primary, self.calibration.fusions[primary], self.linear)
+        return self.calibration.predictions(self.taxonomy, raw.components, signals, raw.embeddings)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors [N, D] of the texts, as `predict` returns them."""
@@ -121,9 +121,9 @@ _GRAPH_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf)
 
 def answer(
     encoder: TextEncoder, heads: EncoderHeads, linear: LinearComponent | None, texts: Sequence[str]
-) -> Answers:
+) -> Raw:
     """What the components say about N texts, before calibration; training and serving share it."""
     embeddings = encoder.embed(texts)
     scores, own = heads.read(embeddings)
     components = (scores,) if linear is None else (scores, linear.scores(texts))
-    return Answers(embeddings, components, own)
+    return Raw(embeddings, components, own)

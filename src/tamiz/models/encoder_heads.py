@@ -83,9 +83,9 @@ class EncoderHeads:
 
     def size(self, name: str) -> int:
         """The number of classes of a head."""
-        return self._slices[name].stop - self._slices[name].start
+        return int(self._slices[name].stop - self._slices[name].start)
 
 
 def _softmax(values: Floats) -> Floats:
-    powers: Floats = np.exp(values - values.max())
-    return powers / powers.sum()
+    powers = np.exp(values - values.max())
+    return np.asarray(powers / powers.sum(), np.float32)

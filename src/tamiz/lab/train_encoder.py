@@ -1,0 +1,207 @@
+"""Train an encoder on labelled tickets and write it as an artifact.
+
+    config = load_config("cpu")
+    train_encoder(config, train, held_out, taxonomy, Path("models/mine"), earned=True)
+
+While it trains, `<out>.run/` holds the state from which a killed run resumes, and TensorBoard events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from tamiz.domain.errors import BrokenArtifactError, DataError
+from tamiz.domain.taxonomy import Taxonomy
+from tamiz.lab import metrics
+from tamiz.lab.base_models import Base, load_base
+from tamiz.lab.calibrate import Answers, fit_calibration, fit_policy, fit_scope
+from tamiz.lab.data.example import Example, fingerprint
+from tamiz.lab.encoder_config import EncoderConfig
+from tamiz.lab.encoder_data import Targets, halves, targets_of
+from tamiz.lab.encoder_loop import Rows, Run, embed, hardware
+from tamiz.lab.encoder_net import EncoderNet, adapt, class_means, merged
+from tamiz.lab.encoder_state import forget_state
+from tamiz.lab.export_onnx import Exported, export
+from tamiz.lab.frozen_heads import frozen_heads
+from tamiz.lab.train_baseline import BaselineOptions, fit_component, make_manifest
+from tamiz.models import encoder as serving
+from tamiz.models.artifact import Manifest, write_artifact
+from tamiz.models.calibration import Calibration
+from tamiz.models.encoder_heads import CENTROIDS, EncoderHeads
+from tamiz.models.linear import LinearComponent
+from tamiz.models.text_encoder import TextEncoder, TextTokens
+from tamiz.models.tfidf import TfidfOptions
+
+Floats = NDArray[np.float32]
+
+CENTROID_ROWS = 4_000
+"""At most this many training rows are embedded once more for the class centroids."""
+
+
+def train_encoder(
+    config: EncoderConfig,
+    train: Sequence[Example],
+    held_out: Sequence[Example],
+    taxonomy: Taxonomy,
+    out: Path,
+    *,
+    earned: bool,
+    budget: float = 0.02,
+) -> Path:
+    """Train on `train`, calibrate and set thresholds on `held_out`, write a model folder to `out`.
+
+    With early stopping, half of `held_out` stops and the other half calibrates. `earned` says whether the rows are
+    the tenant's own tickets (only then may anything be applied); `budget` is the wrong share among applied values.
+    Raises DataError for unusable rows, ConfigError for settings that do not fit, BrokenArtifactError when something
+    already stands at `out`.
+    """
+    if out.exists():
+        raise BrokenArtifactError(path=out, mistake="there is already something at this place")
+    if not any(e.labels for e in train):
+        raise DataError(path=out.name, mistake="no training row carries a label")
+    if not any(e.labels for e in held_out):
+        raise DataError(
+            path=out.name, mistake="no held-out row carries a label, so nothing can be calibrated"
+        )
+    watching = config.patience and config.mode != "frozen"
+    stop, judged = halves(held_out, config.seed) if watching else ([], list(held_out))
+    run_folder = out.with_name(f"{out.name}.run")
+    base = load_base(config, [e.text for e in train])
+    learned = learn(base, config, train, stop, taxonomy, run_folder)
+    options = BaselineOptions(
+        seed=config.seed,
+        balanced=config.class_weights,
+        tfidf=TfidfOptions(max_features=config.linear_features),
+    )
+    linear = fit_component(train, taxonomy, options) if config.hybrid else None
+    with tempfile.TemporaryDirectory() as folder:
+        heads = EncoderHeads(learned.heads, taxonomy)
+        texts = [e.text for e in judged]
+        exported = export(
+            learned.encoder, heads, base.tokenizer, config, texts, targets_of(judged, taxonomy), Path(folder)
+        )
+        encoder = TextEncoder(exported.path.read_bytes(), base.tokenizer, config.max_tokens)
+        raw = serving.answer(encoder, heads, linear, texts)
+        calibration, signals = calibrate(raw, judged, taxonomy, linear)
+        predictions = calibration.predictions(taxonomy, raw.components, signals)
+        facts = {
+            **make_manifest(serving.KIND, out.name, config.seed, taxonomy, train, held_out),
+            "training": {**config.model_dump(), **learned.report},
+            "metrics": {"export": exported.to_dict()},
+            "policy": fit_policy(taxonomy, predictions, judged, budget, earned).to_dict(),
+            "calibration": calibration.to_dict(),
+        }
+        files = _files(exported, base, config, learned, linear)
+        write_artifact(out, Manifest(**facts), taxonomy, files)
+    forget_state(run_folder)
+    return out
+
+
+def calibrate(
+    raw: serving.Raw, judged: Sequence[Example], taxonomy: Taxonomy, linear: LinearComponent | None
+) -> tuple[Calibration, dict[str, NDArray[Any]]]:
+    """The calibration of held-out answers, and their signals of scope as serving will compute them."""
+    fitted = fit_calibration(taxonomy, Answers(raw.components, {}), judged)
+    texts = [e.text for e in judged]
+    signals = raw.signals(texts, taxonomy.primary, fitted.fusions[taxonomy.primary], linear)
+    ordinary = np.array([not e.abstain for e in judged])
+    return replace(fitted, scope=fit_scope(signals, ordinary)), signals
+
+
+def _files(
+    exported: Exported, base: Base, config: EncoderConfig, learned: Learned, linear: LinearComponent | None
+) -> dict[str, bytes | Path]:
+    return {
+        serving.GRAPH: exported.path,
+        serving.TOKENIZER: base.tokenizer.to_str().encode(),
+        serving.OPTIONS: json.dumps({"max_tokens": config.max_tokens}).encode(),
+        serving.HEADS: save(learned.heads),
+        **(linear.files(f"{serving.LINEAR}/") if linear is not None else {}),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The outcome of training: the plain encoder, head arrays for serving, and what to report."""
+
+    encoder: Any
+    heads: dict[str, Floats]
+    report: dict[str, Any]
+
+
+def learn(
+    base: Base,
+    config: EncoderConfig,
+    train: Sequence[Example],
+    stop: Sequence[Example],
+    taxonomy: Taxonomy,
+    folder: Path,
+) -> Learned:
+    """Train encoder and heads (or, in frozen mode, the heads alone). `stop` is judged after every epoch if given."""
+    where = hardware(config)
+    tokens = TextTokens(base.tokenizer, config.max_tokens)
+    targets = targets_of(train, taxonomy)
+    rows = Rows([tokens.ids(e.text) for e in train], targets, base.pad)
+    both = 0 < targets.abstain.sum() < len(train)
+    torch.manual_seed(config.seed)
+    net = EncoderNet(base, taxonomy, config, abstain=both)
+    trainable = adapt(net, config)
+    net.to(where.device)
+    unit = embed(net, rows.ids, base.pad, where)
+    report: dict[str, Any] = {
+        "trained_parameters": trainable.parameters,
+        "trained_share": round(trainable.share, 6),
+        "lora_targets": list(trainable.targets),
+    }
+    if config.mode == "frozen":
+        heads = frozen_heads(unit, targets, taxonomy, config)
+        heads[CENTROIDS] = _centroids(unit, targets, taxonomy)
+        return Learned(merged(net), heads, report)
+    net.start_heads(unit, targets)
+    judged = targets_of(stop, taxonomy)
+    run = Run(net, rows, config, where, folder)
+    progress = run.fit(
+        (lambda units: mean_macro_f1(net, units, judged, taxonomy)) if stop else None,
+        [tokens.ids(e.text) for e in stop],
+        run_key(config, train, stop, taxonomy),
+    )
+    report |= {"steps": progress.step, "held_out_macro_f1": [round(score, 5) for score in progress.scores]}
+    sample = np.sort(np.random.default_rng(config.seed).permutation(len(train))[:CENTROID_ROWS])
+    unit = embed(net, [rows.ids[i] for i in sample], base.pad, where)
+    heads = {**net.plain_heads(), CENTROIDS: _centroids(unit, targets, taxonomy, sample)}
+    return Learned(merged(net), heads, report)
+
+
+def run_key(
+    config: EncoderConfig, train: Sequence[Example], stop: Sequence[Example], taxonomy: Taxonomy
+) -> str:
+    """What makes a run that run: a saved state is only resumed under the same key."""
+    facts = f"{config.model_dump_json()} {fingerprint(train)} {fingerprint(stop)} {taxonomy.classes_hash}"
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def _centroids(unit: Floats, targets: Targets, taxonomy: Taxonomy, rows: Any = slice(None)) -> Floats:
+    classes = targets.fields[taxonomy.primary][rows]
+    return class_means(unit, classes, len(taxonomy.field(taxonomy.primary).classes))
+
+
+def mean_macro_f1(net: EncoderNet, units: Floats, targets: Targets, taxonomy: Taxonomy) -> float:
+    """Macro-F1 of the heads' first choice, averaged over the fields that have labels."""
+    scores, _ = EncoderHeads(net.plain_heads(), taxonomy).read(units)
+    figures = []
+    for name, rows in scores.items():
+        kept = targets.labelled(name)
+        if len(kept):
+            figures.append(metrics.macro_f1(targets.fields[name][kept], rows[kept].argmax(axis=1)))
+    return float(np.mean(figures)) if figures else 0.0
