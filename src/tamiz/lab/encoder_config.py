@@ -53,6 +53,9 @@ class EncoderConfig(BaseModel):
     """`all-linear`, or the last parts of module names; a name that matches no linear layer is an error."""
     dropout: _Share = 0.1
 
+    train_embeddings: bool = True
+    """In full fine-tuning, train the word vectors too; without, a step costs about a quarter less."""
+
     epochs: _Count = 8
     batch: _Count = 32
     accumulate: _Count = 1

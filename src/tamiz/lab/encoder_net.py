@@ -147,6 +147,8 @@ def _relation(taxonomy: Taxonomy, name: str) -> Floats | None:
 def adapt(net: EncoderNet, config: EncoderConfig) -> Trainable:
     """Decide what of the encoder is trained: LoRA layers (mode lora), everything (full), nothing (frozen)."""
     targets: tuple[str, ...] = ()
+    if config.checkpointing:
+        _checkpoint_activations(net.encoder)
     if config.mode == "lora":
         from peft import LoraConfig, get_peft_model
 
@@ -162,11 +164,18 @@ def adapt(net: EncoderNet, config: EncoderConfig) -> Trainable:
             net.encoder = get_peft_model(net.encoder, settings)
     elif config.mode == "frozen":
         net.encoder.requires_grad_(False)
-    if config.checkpointing:
-        net.encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    elif not config.train_embeddings:
+        net.encoder.get_input_embeddings().requires_grad_(False)
     parameters = list(net.parameters())
     trained = sum(p.numel() for p in parameters if p.requires_grad)
     return Trainable(trained, sum(p.numel() for p in parameters), targets)
+
+
+def _checkpoint_activations(encoder: Any) -> None:
+    if hasattr(encoder, "activation_checkpointing_enable"):  # its name in newer versions
+        encoder.activation_checkpointing_enable()
+    else:
+        encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def lora_targets(encoder: Any, targets: str | Sequence[str]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Fakes that ship: use them in your own tests instead of patching."""
 
 from tamiz.testing.scripted import ScriptedModel
+from tamiz.testing.strange import strange_messages
 
-__all__ = ["ScriptedModel"]
+__all__ = ["ScriptedModel", "strange_messages"]
