@@ -79,13 +79,19 @@ def _english_words() -> list[str]:
 
 def _pretrained(name: str, folder: Path | None) -> tuple[Any, Tokenizer]:
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # reading weights takes a second
     source = str(folder / "model") if folder is not None else _HUB.get(name, name)
+    if source.startswith((".", "~")) or Path(source).is_absolute():
+        source = str(Path(source).expanduser())
+        if not Path(source).is_dir():
+            raise ConfigError(key="base", mistake=f"there is no folder '{name}'")
     try:
         model = AutoModel.from_pretrained(source, attn_implementation="sdpa")
         fast = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         known = ", ".join(PACKAGED)
         raise ConfigError(
             key="base",

@@ -67,13 +67,15 @@ class EncoderConfig(BaseModel):
     label_smoothing: _Share = 0.1
     scale: float = Field(20.0, gt=0.0)
     """Of the cosine heads: logit = scale · cos(embedding, class vector) + bias."""
+    centred: bool = False
+    """Start class vectors from means around the overall mean; for encoders whose vectors all point one way (E5)."""
     contrastive: float = Field(0.0, ge=0.0)
     """Weight of the supervised contrastive loss over two dropout views of each batch (Khosla et al. 2020)."""
     temperature: float = Field(0.07, gt=0.0)
     """Of the contrastive loss."""
     class_weights: bool = False
     """Give every class of a field the same say."""
-    inverse_penalty: float = Field(10.0, gt=0.0)
+    inverse_penalty: float = Field(15.0, gt=0.0)
     """C of the logistic regressions in frozen mode."""
     ema: _Share = 0.0
     """Decay of the exponential moving average of the weights that is judged and exported."""

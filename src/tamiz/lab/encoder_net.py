@@ -106,8 +106,13 @@ class EncoderNet(nn.Module):  # type: ignore[misc]
             f"{name}.{key}": value for name, head in modules.items() for key, value in head.plain().items()
         }
 
-    def start_heads(self, unit: Floats, targets: Targets) -> None:
-        """Set every class vector to the mean embedding of its training rows (prototypes), unit [N, D]."""
+    def start_heads(self, unit: Floats, targets: Targets, centred: bool = False) -> None:
+        """Set every class vector to the mean embedding of its training rows (prototypes), unit [N, D].
+
+        `centred` takes the means around the overall mean, which sets apart vectors that all point one way.
+        """
+        if centred:
+            unit = unit - unit.mean(axis=0)
         with torch.no_grad():
             for name in self.parents:
                 weight = self.heads[f"field_{name}"].weight

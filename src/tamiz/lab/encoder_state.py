@@ -48,6 +48,11 @@ def load_state(folder: Path, key: str) -> tuple[dict[str, Any], dict[str, Any]] 
     return tensors, facts
 
 
+def has_state(folder: Path) -> bool:
+    """Whether a run saved its state here."""
+    return (folder / _NAME).exists()
+
+
 def forget_state(folder: Path) -> None:
     """Remove the saved state of a finished run; its TensorBoard events stay."""
     (folder / _NAME).unlink(missing_ok=True)

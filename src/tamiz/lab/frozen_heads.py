@@ -13,6 +13,9 @@ from tamiz.models.encoder_heads import ABSTAIN_HEAD
 
 Floats = NDArray[np.float32]
 
+_SPREAD = 0.05
+"""The standard deviation of a coordinate of unit vectors in 400 dimensions that point every way."""
+
 _UNSEEN = 10.0
 """How far the bias of a class without training rows lies below the lowest of the others."""
 
@@ -41,17 +44,20 @@ def _logistic(unit: Floats, classes: Ints, size: int, config: EncoderConfig) -> 
     bias = np.zeros(size, np.float32)
     present = np.unique(classes)
     if len(present) > 1:
+        # Centred and brought to one spread, because some encoders' vectors all point one way; folded back below.
+        centre = unit.mean(axis=0)
+        factor = _SPREAD / max(float((unit - centre).std()), 1e-6)
         model = LogisticRegression(
             C=config.inverse_penalty,
             max_iter=1000,
             class_weight="balanced" if config.class_weights else None,
-        ).fit(unit, classes)
-        # Two classes share one row of coefficients: its half for one and against the other.
-        both = len(present) == 2
-        weight[present] = np.concatenate([-model.coef_, model.coef_]) / 2 if both else model.coef_
-        bias[present] = (
-            np.concatenate([-model.intercept_, model.intercept_]) / 2 if both else model.intercept_
-        )
+        ).fit((unit - centre) * factor, classes)
+        slopes, offsets = model.coef_ * factor, model.intercept_ - model.coef_ @ centre * factor
+        if (
+            len(present) == 2
+        ):  # one row of coefficients for both: half of it for the one, half against the other
+            slopes, offsets = np.concatenate([-slopes, slopes]) / 2, np.concatenate([-offsets, offsets]) / 2
+        weight[present], bias[present] = slopes, offsets
     if len(present):
         bias[np.setdiff1d(np.arange(size), present)] = bias[present].min() - _UNSEEN
     return weight, bias

@@ -31,7 +31,7 @@ from tamiz.lab.encoder_config import EncoderConfig
 from tamiz.lab.encoder_data import Targets, halves, targets_of
 from tamiz.lab.encoder_loop import Rows, Run, embed, hardware
 from tamiz.lab.encoder_net import EncoderNet, adapt, class_means, merged
-from tamiz.lab.encoder_state import forget_state
+from tamiz.lab.encoder_state import forget_state, has_state
 from tamiz.lab.export_onnx import Exported, export
 from tamiz.lab.frozen_heads import frozen_heads
 from tamiz.lab.train_baseline import BaselineOptions, fit_component, make_manifest
@@ -66,25 +66,11 @@ def train_encoder(
     Raises DataError for unusable rows, ConfigError for settings that do not fit, BrokenArtifactError when something
     already stands at `out`.
     """
-    if out.exists():
-        raise BrokenArtifactError(path=out, mistake="there is already something at this place")
-    if not any(e.labels for e in train):
-        raise DataError(path=out.name, mistake="no training row carries a label")
-    if not any(e.labels for e in held_out):
-        raise DataError(
-            path=out.name, mistake="no held-out row carries a label, so nothing can be calibrated"
-        )
-    watching = config.patience and config.mode != "frozen"
-    stop, judged = halves(held_out, config.seed) if watching else ([], list(held_out))
+    stop, judged = _checked(config, train, held_out, out)
     run_folder = out.with_name(f"{out.name}.run")
     base = load_base(config, [e.text for e in train])
     learned = learn(base, config, train, stop, taxonomy, run_folder)
-    options = BaselineOptions(
-        seed=config.seed,
-        balanced=config.class_weights,
-        tfidf=TfidfOptions(max_features=config.linear_features),
-    )
-    linear = fit_component(train, taxonomy, options) if config.hybrid else None
+    linear = _linear(config, train, taxonomy) if config.hybrid else None
     with tempfile.TemporaryDirectory() as folder:
         heads = EncoderHeads(learned.heads, taxonomy)
         texts = [e.text for e in judged]
@@ -106,6 +92,35 @@ def train_encoder(
         write_artifact(out, Manifest(**facts), taxonomy, files)
     forget_state(run_folder)
     return out
+
+
+def _checked(
+    config: EncoderConfig, train: Sequence[Example], held_out: Sequence[Example], out: Path
+) -> tuple[list[Example], list[Example]]:
+    """The held-out rows that stop training and those that calibrate, once all is fit for training."""
+    if out.exists():
+        raise BrokenArtifactError(path=out, mistake="there is already something at this place")
+    if not any(e.labels for e in train):
+        raise DataError(path=out.name, mistake="no training row carries a label")
+    if not any(e.labels for e in held_out):
+        raise DataError(
+            path=out.name, mistake="no held-out row carries a label, so nothing can be calibrated"
+        )
+    if not config.patience or config.mode == "frozen":
+        return [], list(held_out)
+    stop, judged = halves(held_out, config.seed)
+    if not (stop and judged):
+        raise DataError(
+            path=out.name,
+            mistake="the held-out rows are one group and cannot both stop training and calibrate; set patience = 0",
+        )
+    return stop, judged
+
+
+def _linear(config: EncoderConfig, train: Sequence[Example], taxonomy: Taxonomy) -> LinearComponent:
+    tfidf = TfidfOptions(max_features=config.linear_features)
+    options = BaselineOptions(seed=config.seed, balanced=config.class_weights, tfidf=tfidf)
+    return fit_component(train, taxonomy, options)
 
 
 def calibrate(
@@ -158,17 +173,18 @@ def learn(
     net = EncoderNet(base, taxonomy, config, abstain=both)
     trainable = adapt(net, config)
     net.to(where.device)
-    unit = embed(net, rows.ids, base.pad, where)
     report: dict[str, Any] = {
         "trained_parameters": trainable.parameters,
         "trained_share": round(trainable.share, 6),
         "lora_targets": list(trainable.targets),
     }
     if config.mode == "frozen":
+        unit = embed(net, rows.ids, base.pad, where)
         heads = frozen_heads(unit, targets, taxonomy, config)
         heads[CENTROIDS] = _centroids(unit, targets, taxonomy)
         return Learned(merged(net), heads, report)
-    net.start_heads(unit, targets)
+    if not has_state(folder):  # a resumed run brings its heads along
+        net.start_heads(embed(net, rows.ids, base.pad, where), targets, config.centred)
     judged = targets_of(stop, taxonomy)
     run = Run(net, rows, config, where, folder)
     progress = run.fit(
