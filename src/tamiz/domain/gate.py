@@ -34,7 +34,7 @@ class FieldPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Thresholds of every field, and of the scope score: below `scope_recommend` every field asks a person,
+    """Thresholds of every field, and of the scope score: at 0 and below `scope_recommend` every field asks a person,
     below `scope_apply` nothing is applied."""
 
     fields: Mapping[str, FieldPolicy] = field(default_factory=dict)
@@ -164,7 +164,7 @@ def _decision(
 ) -> tuple[Decision, Reason]:
     if own.mode is Decision.OFF:
         return Decision.OFF, Reason.SWITCHED_OFF
-    if scope < policy.scope_recommend:
+    if scope <= 0.0 or scope < policy.scope_recommend:
         return Decision.REVIEW, Reason.OUT_OF_SCOPE
     threshold = own.apply_threshold(label)
     sure = threshold is not None and confidence >= threshold

@@ -117,7 +117,7 @@ GOOD = {
         ({"application": None}, []),
         ({"category": ABSTAIN, "subcategory": ABSTAIN}, []),
         ({"urgency": ABSTAIN}, []),
-        ({"category": "Netwrok"}, ["category"]),
+        ({"category": "Netwrok"}, ["category", "subcategory"]),
         ({"subcategory": "Malware"}, ["subcategory"]),
         ({"priority": "Low"}, ["priority"]),
         ({"category": None}, ["category"]),
