@@ -17,7 +17,7 @@ from tamiz.lab.encoder_config import load_config, parse, profiles
 from tamiz.lab.encoder_data import MASKED, balanced_weights, bucketed, halves, padded, targets_of
 from tamiz.lab.encoder_loop import Rows, Run, embed, hardware
 from tamiz.lab.encoder_net import EncoderNet, adapt, contrastive_loss, loss_of, merged
-from tamiz.lab.export_onnx import export_fp32, quantize_int8
+from tamiz.lab.export_onnx import choose, export_fp32, quantize_int8
 from tamiz.models.encoder_heads import EncoderHeads
 from tamiz.models.text_encoder import TextEncoder, TextTokens
 
@@ -141,6 +141,20 @@ def test_exported_vectors_and_heads_equal_the_trained_ones(tiny: Any, tmp_path: 
     assert np.allclose(TextEncoder(fp32.read_bytes(), base.tokenizer, 16).embed(texts), unit, atol=1e-5)
     cosines = (TextEncoder(int8.read_bytes(), base.tokenizer, 16).embed(texts) * unit).sum(axis=1)
     assert cosines.min() > 0.95
+
+
+@pytest.mark.parametrize(
+    "int8, rows, shipped",
+    [
+        (0.90, 5000, "int8"),
+        (0.898, 5000, "int8"),
+        (0.896, 5000, "fp32"),
+        (0.895, 200, "int8"),
+        (0.89, 200, "fp32"),
+    ],
+)
+def test_int8_ships_unless_it_loses_too_much(int8: float, rows: int, shipped: str) -> None:
+    assert choose({"fp32": {"category": 0.9}, "int8": {"category": int8}}, rows) == shipped
 
 
 def test_partners_lower_the_contrastive_loss() -> None:
