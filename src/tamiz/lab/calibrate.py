@@ -23,6 +23,9 @@ Floats = NDArray[Any]
 BIAS_PENALTY = 3.0
 """Ridge on the class biases, in units of one held-out row: small classes stay where the scores put them."""
 
+WEIGHT_PENALTY = 1.0
+"""Ridge on the logarithms of the weights, in the same units: flawless held-out rows must not mean certainty."""
+
 STRANGE_APPLIED = 0.02
 """At most this share of the held-out strange texts may pass `scope_apply`, whatever their confidence."""
 
@@ -50,18 +53,21 @@ def fit_fusion(scores: Sequence[Floats], y: NDArray[Any], bias: bool = True) -> 
     # A bias per class needs rows per class; with fewer it would only fit noise.
     free = classes if bias and rows >= 10 * classes else 0
 
+    start = np.concatenate([np.full(count, -np.log(count)), np.zeros(free)])
+
     def loss(x: Floats) -> tuple[float, Floats]:
         weights, biases = np.exp(x[:count]), x[count:]
         mixed = np.tensordot(weights, stack, axes=1) + (biases if free else 0.0)
         mixed -= mixed.max(axis=1, keepdims=True)
         logs = mixed - np.log(np.exp(mixed).sum(axis=1, keepdims=True))
         gap = (np.exp(logs) - onehot) / rows
-        slope = [w * (gap * s).sum() for w, s in zip(weights, stack, strict=True)]
+        prior = WEIGHT_PENALTY / rows * (x[:count] - start[:count])
+        slope = [w * (gap * s).sum() for w, s in zip(weights, stack, strict=True)] + 2 * prior
         penalty = BIAS_PENALTY / rows
         grad = np.concatenate([slope, gap.sum(axis=0) + 2 * penalty * biases if free else []])
-        return float(-(logs * onehot).sum() / rows + penalty * (biases**2).sum()), grad
+        ridge = penalty * (biases**2).sum() + (prior * (x[:count] - start[:count])).sum()
+        return float(-(logs * onehot).sum() / rows + ridge), grad
 
-    start = np.concatenate([np.full(count, -np.log(count)), np.zeros(free)])
     bounds = [(-7.0, 5.0)] * count + [(-5.0, 5.0)] * free
     best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300}).x
     return Fusion(tuple(np.exp(best[:count]).tolist()), tuple(best[count:].tolist()))

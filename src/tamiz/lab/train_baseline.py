@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,10 @@ from tamiz import __version__
 from tamiz.domain.errors import DataError
 from tamiz.domain.gate import Policy
 from tamiz.domain.taxonomy import Taxonomy
-from tamiz.lab.calibrate import Answers, fit_calibration, fit_policy
+from tamiz.lab.calibrate import Answers, fit_calibration, fit_policy, fit_scope
 from tamiz.lab.data.example import Example, fingerprint
 from tamiz.models import linear, majority
 from tamiz.models.artifact import Manifest, write_artifact
-from tamiz.models.calibration import Scores, confidence_signals
 from tamiz.models.linear import LinearComponent
 from tamiz.models.tfidf import Tfidf, TfidfOptions
 from tamiz.text import TEXT_VERSION
@@ -66,9 +65,11 @@ def train_baseline(
     scores = (
         component.scores([e.text for e in judged]) if held_out else _cross_scores(train, taxonomy, options)
     )
-    answers = Answers([scores], linear_answers(component, judged, scores, taxonomy.primary))
-    calibration = fit_calibration(taxonomy, answers, judged)
-    predictions = calibration.predictions(taxonomy, [scores], answers.signals)
+    fitted = fit_calibration(taxonomy, Answers([scores], {}), judged)
+    fused = fitted.fusions[taxonomy.primary].probabilities([scores[taxonomy.primary]])
+    signals = linear.linear_signals(component, [e.text for e in judged], fused, scores[taxonomy.primary])
+    calibration = replace(fitted, scope=fit_scope(signals, np.array([not e.abstain for e in judged])))
+    predictions = calibration.predictions(taxonomy, [scores], signals)
     policy = fit_policy(taxonomy, predictions, judged, options.budget, options.earned)
     manifest = make_manifest(linear.KIND, options.name, options.seed, taxonomy, train, held_out)
     training = {"C": options.C, "balanced": options.balanced, **asdict(options.tfidf)}
@@ -97,16 +98,6 @@ def matrix(tfidf: Tfidf, texts: Sequence[str]) -> Any:
     places = np.concatenate([p for p, _ in rows]) if rows else np.zeros(0, dtype=np.int64)
     values = np.concatenate([v for _, v in rows]) if rows else np.zeros(0, dtype=np.float32)
     return csr_matrix((values, places, starts), shape=(len(rows), len(tfidf.vocabulary)))
-
-
-def linear_answers(
-    component: LinearComponent, examples: Sequence[Example], scores: Scores, primary: str
-) -> dict[str, NDArray[Any]]:
-    """Signals of scope [N] before any calibration exists."""
-    shifted = np.exp(scores[primary] - scores[primary].max(axis=1, keepdims=True))
-    probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-    signals = confidence_signals(probabilities, scores[primary].astype(np.float64))
-    return {**signals, "known_share": component.known_share([e.text for e in examples])}
 
 
 def linear_predictions(
