@@ -93,6 +93,8 @@ class EncoderConfig(BaseModel):
     """Train the linear (TF-IDF) component too; calibration weighs the two against each other."""
     linear_features: _Count = 200_000
     """How many word and character n-grams the linear component may use."""
+    exemplars: _CountOrOff = 0
+    """So many training rows are remembered, to show which ones a new ticket resembles."""
     quantize: Literal["auto", "int8", "fp32"] = "auto"
     """The ONNX file that ships; auto takes int8 unless it loses more than 0.3 points."""
 

@@ -9,8 +9,10 @@ to runs/<recipe>/seed-N; a model that was trained on the same rows with the same
 from __future__ import annotations
 
 import argparse
+import random
 import time
 import tomllib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from tamiz.domain.taxonomy import Taxonomy, infer
 from tamiz.lab import recipe_report
 from tamiz.lab.data.example import Example, fingerprint
 from tamiz.lab.data.public import load_public
-from tamiz.lab.data.splits import few_shot, group_disjoint, near_duplicate_groups, random_split
+from tamiz.lab.data.splits import few_shot, group_disjoint, tied
 from tamiz.lab.encoder_config import EncoderConfig, parse
 from tamiz.lab.evaluate import Plan, evaluate
 from tamiz.lab.train_encoder import train_encoder
@@ -86,20 +88,34 @@ def rows_of(recipe: Recipe) -> Rows:
     """Load and split. Near duplicates stay on one side where the recipe draws its own test rows."""
     splits = {name: [_mapped(e, recipe) for e in rows] for name, rows in load_public(recipe.source).items()}
     if recipe.test:
-        everything = [e for rows in splits.values() for e in rows]
-        groups = near_duplicate_groups([e.text for e in everything])
-        tied = [replace(e, group=g) for e, g in zip(everything, groups, strict=True)]
-        splits = group_disjoint(tied, {"train": 1 - recipe.test, "test": recipe.test}, seed=0)
+        everything = tied([e for rows in splits.values() for e in rows])
+        splits = group_disjoint(
+            everything, {"train": 1 - recipe.test, "test": recipe.test}, field=recipe.primary
+        )
+    train, held_out = splits["train"], splits.get("valid", [])
     if recipe.held_out:
-        parts = {"train": 1 - recipe.held_out, "held_out": recipe.held_out}
-        splits = {**splits, **random_split(splits["train"], parts, recipe.primary, seed=0)}
-    return Rows(splits["train"], splits.get("held_out") or splits["valid"], splits["test"])
+        train, held_out = drawn_apart(train, recipe.primary, recipe.held_out)
+    return Rows(train, held_out, splits["test"])
+
+
+def drawn_apart(
+    rows: Sequence[Example], name: str, share: float, seed: int = 0
+) -> tuple[list[Example], list[Example]]:
+    """The rows without, and only, `share` of every class (at least one row), drawn by `random.Random(seed)`."""
+    rng = random.Random(seed)
+    classes: dict[str, list[Example]] = defaultdict(list)
+    for example in rows:
+        classes[example.labels.get(name, "")].append(example)
+    held = [e for own in classes.values() for e in rng.sample(own, max(1, round(len(own) * share)))]
+    apart = {e.id for e in held}
+    return [e for e in rows if e.id not in apart], held
 
 
 def taxonomy_of(recipe: Recipe, rows: Rows) -> Taxonomy:
-    """The classes that the training rows carry."""
-    names = list(dict.fromkeys(name for e in rows.train for name in e.labels))
-    columns = {name: [e.labels[name] for e in rows.train if name in e.labels] for name in names}
+    """The classes that the training and held-out rows carry."""
+    known = [*rows.train, *rows.held_out]
+    names = list(dict.fromkeys(name for e in known for name in e.labels))
+    columns = {name: [e.labels[name] for e in known if name in e.labels] for name in names}
     return infer(recipe.name, columns, recipe.primary)
 
 
@@ -126,7 +142,7 @@ def trained(recipe: Recipe, seed: int, rows: Rows, taxonomy: Taxonomy) -> tuple[
     out = RUNS / recipe.name / f"seed-{seed}"
     if (out / MANIFEST).is_file():
         manifest = read_manifest(out)
-        same = all(manifest.training.get(key) == value for key, value in config.model_dump().items())
+        same = all(manifest.training.get(key, value) == value for key, value in config.model_dump().items())
         if same and manifest.data["train"]["fingerprint"] == fingerprint(rows.train):
             return out, float(manifest.training.get("seconds", 0.0))
         raise ConfigError(key=str(out), mistake="holds a model of other rows or settings; move it away")

@@ -15,6 +15,7 @@ import numpy as np
 from tamiz.domain.ports import Model
 from tamiz.lab import metrics
 from tamiz.lab.data.example import Example, fingerprint
+from tamiz.lab.data.splits import unseen
 from tamiz.lab.evaluate import Plan, View, evaluate, predict_all, views
 from tamiz.lab.recalibrate import recalibrations
 from tamiz.models.artifact import Manifest
@@ -25,13 +26,13 @@ BUDGET = 0.02
 def judged(
     model: Model, test: Sequence[Example], plan: Plan, manifest: Manifest, seconds: float
 ) -> dict[str, Any]:
-    """One seed: the evaluation, whether the error budget holds over recalibrations, and rows that repeat no
-    training row."""
+    """One seed: the evaluation, whether the error budget holds over recalibrations, and rows that no
+    training row repeats or nearly repeats."""
     clear = [e for e in test if not e.abstain]
     evaluation = evaluate(model, test, plan)
     shown = views(model.taxonomy, predict_all(model, clear))
-    seen = {_folded(e.text) for e in plan.train}
-    fresh = np.array([_folded(e.text) not in seen for e in clear])
+    unseen_ids = {e.id for e in unseen(clear, plan.train)}
+    fresh = np.array([e.id in unseen_ids for e in clear])
     extra = {name: _extra(name, clear, shown[name], fresh) for name in evaluation["fields"]}
     training = {key: manifest.training.get(key) for key in ("base", "mode", "epochs", "trained_parameters")}
     return {
@@ -56,10 +57,6 @@ def _extra(name: str, clear: Sequence[Example], view: View, fresh: Any) -> dict[
             "accuracy": metrics.accuracy(truth[new], view.values[rows][new]),
         },
     }
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 def assembled(
@@ -119,7 +116,7 @@ def _headline(name: str, results: list[dict[str, Any]]) -> list[dict[str, str]]:
         },
         line("macro-F1", [f["model"]["macro_f1"]["value"] for f in fields], both("macro_f1")),
         line(
-            "accuracy on texts that no training row repeats",
+            "accuracy on texts that no training row repeats or nearly repeats",
             [e["without_repeated_texts"]["accuracy"] for e in extra],
             f"{extra[0]['without_repeated_texts']['rows']:,} rows",
         ),

@@ -39,6 +39,7 @@ from tamiz.models import encoder as serving
 from tamiz.models.artifact import Manifest, write_artifact
 from tamiz.models.calibration import Calibration
 from tamiz.models.encoder_heads import CENTROIDS, EncoderHeads
+from tamiz.models.exemplars import ExemplarIndex
 from tamiz.models.linear import LinearComponent
 from tamiz.models.text_encoder import TextEncoder, TextTokens
 from tamiz.models.tfidf import TfidfOptions
@@ -58,11 +59,13 @@ def train_encoder(
     *,
     earned: bool,
     budget: float = 0.02,
+    public: bool = False,
 ) -> Path:
     """Train on `train`, calibrate and set thresholds on `held_out`, write a model folder to `out`.
 
     With early stopping, half of `held_out` stops and the other half calibrates. `earned` says whether the rows are
     the tenant's own tickets (only then may anything be applied); `budget` is the wrong share among applied values.
+    `public` says that training texts may be shown to anybody, so that exemplars may carry them.
     Raises DataError for unusable rows, ConfigError for settings that do not fit, BrokenArtifactError when something
     already stands at `out`.
     """
@@ -89,6 +92,8 @@ def train_encoder(
             "calibration": calibration.to_dict(),
         }
         files = _files(exported, base, config, learned, linear)
+        if config.exemplars:
+            files |= remembered(encoder, train, config, public).files()
         write_artifact(out, Manifest(**facts), taxonomy, files)
     forget_state(run_folder)
     return out
@@ -144,6 +149,19 @@ def _files(
         serving.HEADS: save(learned.heads),
         **(linear.files(f"{serving.LINEAR}/") if linear is not None else {}),
     }
+
+
+def remembered(
+    encoder: TextEncoder, train: Sequence[Example], config: EncoderConfig, public: bool
+) -> ExemplarIndex:
+    """Up to `config.exemplars` ordinary training rows, drawn by the seed, as the serving encoder sees them."""
+    ordinary = [e for e in train if not e.abstain]
+    drawn = np.sort(np.random.default_rng(config.seed).permutation(len(ordinary))[: config.exemplars])
+    rows = [ordinary[i] for i in drawn]
+    facts = [
+        {"id": e.id, "labels": dict(e.labels), **({"text": e.text[:300]} if public else {})} for e in rows
+    ]
+    return ExemplarIndex(encoder.embed([e.text for e in rows]).astype(np.float16), facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,8 @@ class Scope:
             return np.asarray(below / len(self.reference))
         columns = np.stack([np.asarray(signals[name], dtype=np.float64) for name in self.signals], axis=1)
         standard = (columns - np.asarray(self.mean)) / np.asarray(self.spread)
-        return 1.0 / (1.0 + np.exp(-np.clip(standard @ np.asarray(self.weights) + self.bias, -30.0, 30.0)))
+        odds = np.clip(standard @ np.asarray(self.weights) + self.bias, -30.0, 30.0)
+        return np.asarray(1.0 / (1.0 + np.exp(-odds)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,13 @@ from tokenizers import Tokenizer
 
 from tamiz.domain.errors import BrokenArtifactError
 from tamiz.domain.gate import Policy
-from tamiz.domain.ports import ModelInfo
+from tamiz.domain.ports import ModelInfo, Neighbour
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.triage import Prediction
 from tamiz.models.artifact import read_manifest, read_taxonomy
 from tamiz.models.calibration import Calibration, Fusion, confidence_signals
 from tamiz.models.encoder_heads import EncoderHeads
+from tamiz.models.exemplars import ExemplarIndex
 from tamiz.models.linear import LinearComponent
 from tamiz.models.text_encoder import TextEncoder
 
@@ -69,6 +70,7 @@ class EncoderModel:
         encoder: TextEncoder,
         heads: EncoderHeads,
         linear: LinearComponent | None = None,
+        exemplars: ExemplarIndex | None = None,
     ) -> None:
         self.info = info
         self.taxonomy = taxonomy
@@ -77,6 +79,7 @@ class EncoderModel:
         self.encoder = encoder
         self.heads = heads
         self.linear = linear
+        self.exemplars = exemplars
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """One prediction per text, in order, with its embedding."""
@@ -90,6 +93,10 @@ class EncoderModel:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors [N, D] of the texts, as `predict` returns them."""
         return self.encoder.embed(texts)
+
+    def nearest(self, text: str, k: int) -> list[Neighbour]:
+        """The k remembered training tickets most similar to a text; none where the model remembers none."""
+        return self.exemplars.nearest(self.encoder.embed_one(text), k) if self.exemplars else []
 
     @classmethod
     def open(cls, folder: Path) -> EncoderModel:
@@ -106,7 +113,9 @@ class EncoderModel:
             raise BrokenArtifactError(path=folder, mistake=f"its encoder cannot be read ({error})") from error
         linear = LinearComponent.load(folder / LINEAR) if (folder / LINEAR).is_dir() else None
         calibration = Calibration.from_dict(manifest.calibration)
-        return cls(manifest.info, taxonomy, manifest.read_policy(), calibration, encoder, heads, linear)
+        exemplars = ExemplarIndex.load(folder)
+        policy = manifest.read_policy()
+        return cls(manifest.info, taxonomy, policy, calibration, encoder, heads, linear, exemplars)
 
 
 def _tokenizer(path: Path) -> Tokenizer:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from tamiz.lab.data.synthetic import synthetic_examples
 from tamiz.lab.encoder_config import EncoderConfig
 from tamiz.lab.train_encoder import train_encoder
 from tamiz.models.open import open_model
+
+Precision = Literal["int8", "fp32"]
 
 TOKENS = 32
 ROWS = 400
@@ -70,19 +72,22 @@ def run(seed: int = 0, rows: int = ROWS) -> list[Timing]:
     texts = texts_of_length(base.tokenizer, TOKENS, rows, seed)
     found: list[Timing] = []
     with tempfile.TemporaryDirectory() as folder:
-        for precision in ("int8", "fp32"):
+        precisions: tuple[Precision, ...] = ("int8", "fp32")
+        for precision in precisions:
             sieve = _frozen(Path(folder) / precision, precision, seed)
             found.append(measure(f"text → strict ticket, {precision}", sieve.triage, texts))
             found.append(stream(f"stream of tickets, {precision}", sieve.triage, texts))
-            found.append(
-                measure(f"model alone, {precision}", lambda text, s=sieve: s.model.predict([text]), texts)
-            )
+            found.append(measure(f"model alone, {precision}", _alone(sieve), texts))
     found.append(measure("PyTorch fp32, same weights", _torch_encoder(base), texts[: rows // 2]))
     found += _large(texts[:12], seed)
     return found
 
 
-def _frozen(folder: Path, precision: str, seed: int) -> Sieve:
+def _alone(sieve: Sieve) -> Callable[[str], Any]:
+    return lambda text: sieve.model.predict([text])
+
+
+def _frozen(folder: Path, precision: Precision, seed: int) -> Sieve:
     """all-MiniLM-L6-v2 with heads of the default taxonomy: speed does not depend on what the weights have learned."""
     train, held_out = synthetic_examples(600, seed, "train"), synthetic_examples(200, seed, "valid")
     config = EncoderConfig(mode="frozen", quantize=precision, seed=seed)
@@ -113,7 +118,7 @@ def _large(texts: Sequence[str], seed: int) -> list[Timing]:
         num_attention_heads=16,
         intermediate_size=4096,
     )
-    model = GPTNeoXForCausalLM(shape).eval()
+    model: Any = GPTNeoXForCausalLM(shape).eval()
     ids = torch.randint(0, 50_000, (1, TOKENS), generator=torch.Generator().manual_seed(seed))
 
     def classify(_: str) -> Any:

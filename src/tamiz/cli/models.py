@@ -1,0 +1,91 @@
+"""`tamiz models`: what there is, which one is active, and whether it is sound."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from tamiz.bootstrap.wiring import registry
+from tamiz.cli.console import PROBLEMS_FOUND, err, out, settings
+from tamiz.domain.ports import Model
+from tamiz.models import artifact
+from tamiz.models.open import open_model
+
+app = typer.Typer(no_args_is_help=True, help="List, show, activate, roll back and verify models.")
+
+Name = Annotated[str, typer.Argument(help="A model's name, name@hash, or folder.")]
+
+_TEXTS = (
+    "The VPN drops every ten minutes",
+    "No puedo entrar en el correo desde ayer",
+    "",
+    "¿Pueden darme acceso a la carpeta compartida? Thanks!",
+)
+
+
+@app.command("list")
+def list_models() -> None:
+    """Every known model, newest first. Example: tamiz models list"""
+    table = Table("name", "kind", "hash", "made", "active", "folder")
+    for entry in registry(settings()).list():
+        mark = "yes" if entry.active else ""
+        table.add_row(
+            entry.name, entry.kind, entry.content_hash[:12], entry.created[:10], mark, str(entry.path)
+        )
+    out.print(table if table.row_count else "No models yet: tamiz backtest tickets.csv, or tamiz train.")
+
+
+@app.command("show")
+def show(model: Name) -> None:
+    """A model's manifest as JSON. Example: tamiz models show starter"""
+    manifest = artifact.read_manifest(registry(settings()).resolve(model))
+    facts = {"content_hash": manifest.content_hash, **asdict(manifest)}
+    typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+@app.command("activate")
+def activate(model: Name) -> None:
+    """Take a model into use; a folder is copied first. Example: tamiz models activate backtest-tickets/model"""
+    models = registry(settings())
+    folder = models.resolve(model)
+    inside = Path(model).is_dir() and not folder.absolute().is_relative_to(models.home.absolute())
+    active = models.activate(str(models.add(folder)) if inside else model)
+    err.print(f"Active: {active}", markup=False, highlight=False)
+
+
+@app.command("rollback")
+def rollback() -> None:
+    """Go back to the model that was active before. Example: tamiz models rollback"""
+    before = registry(settings()).rollback()
+    err.print(f"Active: {before or settings().model}", markup=False, highlight=False)
+
+
+@app.command("verify")
+def verify(model: Name) -> None:
+    """Check every file's hash, and that the model answers here as it should. Exit code 5 on a problem."""
+    folder = registry(settings()).resolve(model)
+    problems = artifact.verify(folder)
+    if not problems:
+        problems = answer_problems(open_model(folder))
+    for problem in problems:
+        err.print(f"problem: {problem}", style="red", markup=False, highlight=False)
+    if problems:
+        sys.exit(PROBLEMS_FOUND)
+    typer.echo(f"{folder}: sound")
+
+
+def answer_problems(model: Model) -> list[str]:
+    """Whether a model answers a few texts, each the same alone as among the others."""
+    together = model.predict(_TEXTS)
+    problems = []
+    for text, prediction in zip(_TEXTS, together, strict=True):
+        alone = model.predict([text])[0].distributions
+        if any(alone[name] != found for name, found in prediction.distributions.items()):
+            problems.append(f"its answer to '{text}' depends on the texts beside it")
+    return problems
