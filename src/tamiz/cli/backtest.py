@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tamiz.cli.console import err
-from tamiz.cli.tables import Columns, choices, tell
+from tamiz.cli.tables import Columns, choices, need_training, tell
 
 EXAMPLES = """Examples:\n
   tamiz backtest tickets.csv\n
@@ -32,6 +32,7 @@ def command(
     ] = False,
 ) -> None:
     """Say what Tamiz would have done with your newest tickets, and train a model that may do it."""
+    need_training()
     with err.status("starting"):
         from tamiz.lab.backtest import BacktestOptions, backtest
         from tamiz.lab.backtest_report import as_text, write_backtest

@@ -79,7 +79,9 @@ def check(
 
     first = load(tables[0], columns, read_taxonomy(taxonomy))
     splits = {tables[0].stem: first.examples}
-    splits |= {path.stem: load(path, columns, first.taxonomy).examples for path in tables[1:]}
+    for number, path in enumerate(tables[1:], 2):
+        name = f"{path.stem}-{number}" if path.stem in splits else path.stem
+        splits[name] = load(path, columns, first.taxonomy).examples
     names = field or [
         f.name for f in first.taxonomy.choices if any(f.name in e.labels for e in first.examples)
     ]

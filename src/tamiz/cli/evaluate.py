@@ -9,7 +9,7 @@ import typer
 
 from tamiz.bootstrap.wiring import find_model
 from tamiz.cli.console import settings
-from tamiz.cli.tables import Columns, Fields, Table, TaxonomyFile, load, read_taxonomy, tell
+from tamiz.cli.tables import Columns, Fields, Table, TaxonomyFile, load, need_training, read_taxonomy, tell
 from tamiz.domain.errors import TaxonomyMismatchError
 
 EXAMPLES = """Examples:\n
@@ -33,10 +33,11 @@ def command(
     ] = False,
 ) -> None:
     """Judge a model on labelled tickets, beside the majority class and TF-IDF + LinearSVC on the same rows."""
+    opened = find_model(model, settings())
+    need_training()
     from tamiz.lab.evaluate import Plan, evaluate
     from tamiz.lab.report import as_text, write_report
 
-    opened = find_model(model, settings())
     labels = read_taxonomy(taxonomy) or opened.taxonomy
     if labels.classes_hash != opened.taxonomy.classes_hash:
         raise TaxonomyMismatchError(path=model, taxonomy=labels.name, mistake="the classes differ")

@@ -32,7 +32,8 @@ _TEXTS = (
 @app.command("list")
 def list_models() -> None:
     """Every known model, newest first. Example: tamiz models list"""
-    table = Table("name", "kind", "hash", "made", "active", "folder")
+    table = Table("name", "kind", "hash", "made", "active")
+    table.add_column("folder", overflow="fold")
     for entry in registry(settings()).list():
         mark = "yes" if entry.active else ""
         table.add_row(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from tamiz.cli.console import err
 from tamiz.domain import taxonomy_file
-from tamiz.domain.errors import ConfigError
+from tamiz.domain.errors import ConfigError, MissingExtraError
 from tamiz.domain.taxonomy import FieldKind, Taxonomy
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ Columns = Annotated[
 ]
 Fields = Annotated[list[str], typer.Option("--field", "-f", help="Only this field (may be given again).")]
 TaxonomyFile = Annotated[Path | None, typer.Option("--taxonomy", "-t", help="The labels, as a TOML file.")]
+
+
+def need_training(*more: str) -> None:
+    """MissingExtraError where the extra for training and judging is not installed."""
+    for package, module in {
+        "scikit-learn": "sklearn",
+        "scipy": "scipy",
+        **{name: name for name in more},
+    }.items():
+        if find_spec(module) is None:
+            raise MissingExtraError(package=package, extra="train")
 
 
 def choices(columns: Sequence[str]) -> dict[str, str]:
@@ -73,6 +85,8 @@ def read_taxonomy(path: Path | None) -> Taxonomy | None:
 
 def narrowed(taxonomy: Taxonomy, names: Sequence[str]) -> Taxonomy:
     """The taxonomy with only these fields and those that they rest on; ConfigError for a field that it lacks."""
+    if not names:
+        return taxonomy
     known = {f.name: f for f in taxonomy.choices}
     for name in names:
         if name not in known:
@@ -83,7 +97,7 @@ def narrowed(taxonomy: Taxonomy, names: Sequence[str]) -> Taxonomy:
         kept |= {known[name].parent} | ({matrix.rows, matrix.columns} if matrix else set())
     fields = tuple(f for f in taxonomy.fields if f.kind is FieldKind.TEXT or f.name in kept)
     primary = taxonomy.primary if taxonomy.primary in kept else next(f.name for f in fields if f.name in kept)
-    return replace(taxonomy, fields=fields, primary=primary) if names else taxonomy
+    return replace(taxonomy, fields=fields, primary=primary)
 
 
 def tell(text: str) -> None:

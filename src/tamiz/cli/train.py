@@ -11,7 +11,17 @@ import typer
 
 from tamiz.bootstrap.wiring import registry
 from tamiz.cli.console import settings
-from tamiz.cli.tables import Columns, Fields, Table, TaxonomyFile, load, narrowed, read_taxonomy, tell
+from tamiz.cli.tables import (
+    Columns,
+    Fields,
+    Table,
+    TaxonomyFile,
+    load,
+    narrowed,
+    need_training,
+    read_taxonomy,
+    tell,
+)
 
 if TYPE_CHECKING:
     from tamiz.domain.taxonomy import Taxonomy
@@ -56,6 +66,7 @@ def encoder(
     budget: Budget = 0.02,
 ) -> None:
     """Fine-tune an encoder with one head per field; a killed run resumes with the same command."""
+    need_training("torch", "transformers", "peft")
     from tamiz.lab.encoder_config import load_config
 
     chosen = load_config(config)
@@ -85,6 +96,7 @@ def baseline(
     seed: Seed = 0,
 ) -> None:
     """Train TF-IDF with a linear head per field: seconds to minutes."""
+    need_training()
     from tamiz.lab.train_baseline import BaselineOptions, train_baseline
 
     train, held, labels = _rows(data, held_out, taxonomy, field, columns, seed)

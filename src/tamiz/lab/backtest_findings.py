@@ -87,11 +87,17 @@ def why_nothing(proof: Proof, budget: float, share: float) -> str:
         )
     wrong = proof.wrong_among(need)
     enough = rows_for(wrong / need, budget)
-    told = f"Of the {need} most confident held-out tickets, {wrong} were wrong."
+    told = f"The {need} most confident held-out tickets hold {counted(wrong, 'mistake')}."
     if not enough:
         return f"{told} More tickets of this kind would not help; clearer labels or fewer classes might."
     more = max(10, round((enough - need) / max(share, 0.01), -1))
     return f"{told} If that rate holds, about {more:,.0f} more labelled tickets would prove the budget."
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun: 1 mistake, 2 mistakes, 3 classes."""
+    many = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{number:,} {what if number == 1 else many}"
 
 
 def rows_for(rate: float, budget: float) -> int:

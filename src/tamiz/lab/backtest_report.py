@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tamiz.lab import page
-from tamiz.lab.report import aligned, charts_html, field_sentences, quality_table, to_json
+from tamiz.lab.backtest_findings import counted
+from tamiz.lab.data.baselines import NOISE_LISTED
+from tamiz.lab.metrics import BUDGETS
+from tamiz.lab.report import Table, aligned, charts_html, field_sentences, quality_table, to_json
 
 Report = Mapping[str, Any]
 
@@ -26,6 +29,7 @@ def as_text(report: Report) -> str:
     """The backtest for a terminal."""
     lines = [f"Backtest of {report['file']}", *data_sentences(report)]
     lines += [f"Note: {note}" for note in report["data"]["notes"]]
+    lines += ["", "In short (this model, and TF-IDF + LinearSVC in brackets):", *aligned(*summary(report))]
     for name, found in report["fields"].items():
         lines += ["", f"{name}: {found['labelled']:,} labelled tickets, {found['rows']:,} judged"]
         lines += aligned(*quality_table(found))
@@ -42,10 +46,24 @@ def as_html(report: Report) -> str:
     body = [page.heading(title, 1), *(page.paragraph(told) for told in data_sentences(report))]
     if report["data"]["notes"]:
         body.append(page.bullets(report["data"]["notes"]))
+    body += [page.heading("In short", 3), page.table(*summary(report))]
+    body.append(page.paragraph("In brackets: TF-IDF + LinearSVC on the same rows.", "soft"))
     body += [page.paragraph(told, "note") for told in model_sentences(report)]
     for name, found in report["fields"].items():
         body += _field_html(name, found)
     return page.page(title, body)
+
+
+def summary(report: Report) -> Table:
+    """A line per field: quality beside the baseline, and the share applied at each budget."""
+    budgets = [f"at {b:.0%}" for b in BUDGETS]
+    rows = []
+    for name, found in report["fields"].items():
+        ours, plain = found["model"], found["baselines"]["linear"]
+        pairs = [f"{ours[q]['value']:.3f} ({plain[q]['value']:.3f})" for q in ("accuracy", "macro_f1")]
+        shares = {a["budget"]: a["applied"] / max(1, a["rows"]) for a in found["applied"]}
+        rows.append([name, *pairs, *(f"{shares[b]:.0%}" for b in BUDGETS)])
+    return ["field", "accuracy", "macro-F1", *(f"applied {b}" for b in budgets)], rows
 
 
 def data_sentences(report: Report) -> list[str]:
@@ -115,20 +133,22 @@ def _label_sentences(found: Report) -> Iterator[str]:
         named = ", ".join(f"{label} ({rows})" for label, rows in list(small["classes"].items())[:_NAMED])
         more = f" and {len(small['classes']) - _NAMED} more" if len(small["classes"]) > _NAMED else ""
         yield (
-            f"Too small to learn (fewer than {small['limit']} earlier tickets): {len(small['classes'])} classes, which hold "
+            f"Too small to learn (fewer than {small['limit']} earlier tickets): {counted(len(small['classes']), 'class')} with "
             f"{small['share']:.1%} of the judged tickets: {named}{more}."
         )
     contradictions, doubts = labels["contradictions"], labels["doubts"]
     if contradictions["texts"]:
         yield (
-            f"{contradictions['texts']:,} texts carry different labels on different rows ({contradictions['rows']:,} rows): "
-            "no model can get all of them right."
+            f"Contradictions: {counted(contradictions['texts'], 'text')} with different labels on different rows "
+            f"({contradictions['rows']:,} rows); no model can get all of them right."
         )
     if doubts["count"]:
-        yield f"{doubts['count']:,} labels look doubtful (cross-validated; the first ones are listed in the report)."
+        least = "at least " if doubts["count"] >= NOISE_LISTED else ""
+        yield f"Labels that look doubtful in cross-validation: {least}{doubts['count']:,}; the first are in the report."
     if labels["repeated"]["exact"]:
         near = labels["repeated"]["near"]
-        yield f"{labels['repeated']['exact']:,} rows repeat another one word for word, {near:,} nearly so."
+        exact = counted(labels["repeated"]["exact"], "row")
+        yield f"Repeats: {exact} word for word, {near:,} nearly so."
     for told in labels["shortcuts"]:
         yield f"Suspicious shortcut: {told}"
 

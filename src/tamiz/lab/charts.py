@@ -34,7 +34,7 @@ def confusion_svg(labels: Sequence[str], counts: Sequence[Sequence[int]], larges
     names, matrix = gathered(labels, counts, largest)
     size = len(names)
     cell = max(14, min(44, 520 // max(1, size)))
-    left = 12 + 7 * min(_LONGEST_NAME, max((len(name) for name in names), default=0))
+    left = 32 + 7 * min(_LONGEST_NAME, max((len(name) for name in names), default=0))
     side = size * cell
     parts = [_text(left + side / 2, 14, "chosen →", "middle"), _text(4, left + 2, "true ↓")]
     for i, name in enumerate(names):

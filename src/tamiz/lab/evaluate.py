@@ -110,7 +110,12 @@ def evaluate(model: Model, examples: Sequence[Example], plan: Plan) -> dict[str,
             fields[f.name]["ordered"] = ordered_figures(f, truth, view.values)
     return {
         "model": {"name": model.info.name, "kind": model.info.kind, "hash": model.info.content_hash},
-        "data": {"rows": len(examples), "fingerprint": fingerprint(examples), "note": plan.note},
+        "data": {
+            "rows": len(examples),
+            "fingerprint": fingerprint(examples),
+            "note": plan.note,
+            "baseline": _told(plan),
+        },
         "leaks": leaks,
         "fields": fields,
         "gate": gate_figures(model, clear, predictions),
@@ -266,13 +271,21 @@ def _baselines(name: str, judged: Sequence[Example], truth: Strings, plan: Plan)
     }
 
 
+def _told(plan: Plan) -> str:
+    if plan.train:
+        return f"The baselines learned from {len(plan.train):,} training rows."
+    return "Without training rows (--train), the linear baseline is cross-validated on the judged rows themselves."
+
+
 def _majority(known: Strings, truth: Strings) -> Strings:
     labels, counts = np.unique(known.astype(str), return_counts=True)
     return np.full(len(truth), str(labels[counts.argmax()]), dtype=object)
 
 
 def _cross_validated(name: str, judged: Sequence[Example], seed: int, folds: int = 5) -> Strings:
-    place = np.random.default_rng(seed).permutation(len(judged)) % folds
+    groups = {name: i for i, name in enumerate(dict.fromkeys(e.group or e.id for e in judged))}
+    fold_of = np.random.default_rng(seed).permutation(len(groups)) % folds
+    place = np.array([fold_of[groups[e.group or e.id]] for e in judged])
     guess = np.full(len(judged), "", dtype=object)
     for fold in range(folds):
         train = [e for e, p in zip(judged, place, strict=True) if p != fold]

@@ -1,7 +1,5 @@
-"""A ready encoder to put heads on, without training it: the shipped starter's, a model folder's, or an exported base.
-
-The first needs no torch; the others are exported to ONNX on the way.
-"""
+"""A ready encoder to put heads on, without training it: a general base, exported to ONNX on the way, or that of a
+model folder such as the starter, which needs no torch."""
 
 from __future__ import annotations
 
@@ -37,16 +35,17 @@ class FrozenEncoder:
 def find_encoder(wanted: str, starter: Path, texts: Sequence[str], foreign: float) -> FrozenEncoder | None:
     """The encoder that `wanted` names: auto, none, a model folder, or a base of `tamiz.lab.base_models`.
 
-    `auto` takes the starter's where it ships, else the packaged base for the language (`foreign` is the share of
-    texts that are not English), else None. `texts` say what a packaged multilingual vocabulary must keep.
+    `auto` takes the packaged base for the language (`foreign` is the share of texts that are not English), since it
+    knows of more than the starter's topics; else the starter's; else None. `texts` say what a packaged multilingual
+    vocabulary must keep. ConfigError where a folder holds no encoder.
     """
     if wanted == NOTHING:
         return None
     if wanted == AUTO:
-        if (starter / serving.GRAPH).is_file():
-            return _from_folder(starter)
-        wanted = _packaged(foreign)
-        return _exported(wanted, texts) if wanted else None
+        packaged = _packaged(foreign)
+        if packaged:
+            return _exported(packaged, texts)
+        return _from_folder(starter) if (starter / serving.GRAPH).is_file() else None
     return _from_folder(Path(wanted)) if Path(wanted).is_dir() else _exported(wanted, texts)
 
 

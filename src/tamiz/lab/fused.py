@@ -43,7 +43,7 @@ Heads = Mapping[str, NDArray[np.float32]]
 
 EMBEDDED = 8_000
 """Training rows that the frozen encoder reads; its heads gain little from more."""
-REFITTED = 20_000
+REFITTED = 40_000
 """Up to so many rows, the parts finally learn from the calibration slice too; beyond, it would add little."""
 
 

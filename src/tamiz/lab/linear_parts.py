@@ -27,7 +27,7 @@ WORK = 2_500_000
 
 WEIGHTS = 20_000_000
 """Weights (features × classes of all fields) that a block may have: bounds memory, and the model on disk."""
-FEATURES = 150_000
+FEATURES = 300_000
 RARE_ROWS = 10_000
 """Up to so many rows, terms of a single ticket count too."""
 _PENALTY = 0.5

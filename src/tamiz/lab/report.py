@@ -45,7 +45,7 @@ def as_text(evaluation: Figures) -> str:
     lines = [
         f"{model['name']} ({model['kind']}, {model['hash'][:12]}) on {data['rows']:,} tickets, data {data['fingerprint']}"
     ]
-    lines += [data["note"]] if data["note"] else []
+    lines += [told for told in (data["note"], data["baseline"]) if told]
     lines += [f"LEAK  {told}" for told in leak_sentences(evaluation)]
     for name, figures in evaluation["fields"].items():
         lines += ["", *_field_text(name, figures, evaluation["gate"].get(name, {}))]
@@ -64,7 +64,7 @@ def as_html(evaluation: Figures) -> str:
             "soft",
         ),
     ]
-    body += [page.paragraph(data["note"], "note")] if data["note"] else []
+    body += [page.paragraph(told, "note") for told in (data["note"], data["baseline"]) if told]
     body += [page.paragraph(f"This split leaks. {told}", "alarm") for told in leak_sentences(evaluation)]
     body += [page.paragraph(told) for told in _tail_sentences(evaluation)]
     for name, figures in evaluation["fields"].items():

@@ -54,7 +54,9 @@ def make_examples(rows: int, seed: int = 0, start: int = 0) -> list[Example]:
     found = []
     for number in range(start, start + rows):
         topic = rng.choice(list(WORDS))
-        text = f"{WORDS[topic]} {'odd ' if rng.random() < 0.1 else ''}{' '.join(rng.sample(NOISE, 8))} {number}"
+        text = (
+            f"{WORDS[topic]} {'odd ' if rng.random() < 0.1 else ''}{' '.join(rng.sample(NOISE, 8))} {number}"
+        )
         level = rng.choice(["High", "Medium", "Low", "Low"])
         found.append(
             Example(str(number), text, {"topic": topic, "level": level}, language=rng.choice(["en", "es"]))
@@ -62,7 +64,11 @@ def make_examples(rows: int, seed: int = 0, start: int = 0) -> list[Example]:
     return found
 
 
-NOISE = [f"{a}{b}" for a in ("ka", "lo", "mi", "nu", "pe", "ra", "si", "to") for b in ("ben", "dor", "fim", "gul", "hax", "jop")]
+NOISE = [
+    f"{a}{b}"
+    for a in ("ka", "lo", "mi", "nu", "pe", "ra", "si", "to")
+    for b in ("ben", "dor", "fim", "gul", "hax", "jop")
+]
 
 
 @pytest.fixture(scope="session")

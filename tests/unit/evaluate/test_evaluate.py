@@ -55,7 +55,10 @@ def test_figures_are_those_of_the_values_shown(evaluation: dict[str, Any], make:
     topic = evaluation["fields"]["topic"]
     assert topic["model"]["accuracy"]["value"] == pytest.approx(1 - wrong / 120)
     assert topic["rows"] == 120
-    assert topic["baselines"]["linear"]["accuracy"]["value"] > topic["baselines"]["majority"]["accuracy"]["value"]
+    assert (
+        topic["baselines"]["linear"]["accuracy"]["value"]
+        > topic["baselines"]["majority"]["accuracy"]["value"]
+    )
     assert topic["against_linear"]["only_b"] <= wrong
     assert set(topic["by_language"]) == {"en", "es"}
 
