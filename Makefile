@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -q
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench chaos clean
 
 demo: $(VENV)/.serve
 	$(BIN)/tamiz triage examples/tickets.csv --output table
@@ -18,6 +18,10 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/budgets.py
+
+# A campaign of strange inputs, ten times as long as the test's.
+chaos: $(VENV)/.dev
+	TAMIZ_STRANGE=100000 $(BIN)/python -m pytest tests/acceptance/test_any_input.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tamiz.lab.bench

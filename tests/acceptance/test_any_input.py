@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import jsonschema
@@ -13,7 +14,7 @@ from tamiz.domain.taxonomy import ABSTAIN
 from tamiz.domain.triage import Decision
 from tamiz.testing import strange_messages
 
-COUNT = 10_000
+COUNT = int(os.environ.get("TAMIZ_STRANGE", "10000"))
 SPEECHLESS = ("empty", "base64", "emoji")
 """Kinds that hold no request: their primary field must ask a person."""
 

@@ -26,6 +26,9 @@ EXAMPLES = """Examples:\n
   cat mail.eml | tamiz triage --output json --explain\n
   tamiz triage            (an interactive prompt)"""
 
+WIDE_ENOUGH = 18
+"""Columns of the terminal that one field needs; in a narrower one, fields share a cell."""
+
 _STYLE = {Decision.APPLY: "green", Decision.RECOMMEND: "yellow", Decision.REVIEW: "red", Decision.OFF: "dim"}
 _MARK = {Decision.APPLY: "✓", Decision.RECOMMEND: "~", Decision.REVIEW: "?", Decision.OFF: "-"}
 
@@ -56,19 +59,22 @@ def command(
     ] = False,
 ) -> None:
     """Turn tickets into strict, schema-valid tickets."""
-    sieve = load(model, settings())
     chosen = output or (Output.TABLE if sys.stdout.isatty() else Output.JSON)
     if source is None and sys.stdin.isatty():
-        _prompt(sieve, explain)
+        _prompt(load(model, settings()), explain)
         return
-    path = Path(source) if source and len(source) < 1024 and "\n" not in source else None
-    if path is not None and path.is_file():
-        incoming = from_file(path, lines)
-    else:
-        incoming = from_argument(source) if source is not None else from_stdin(sys.stdin.buffer.read(), lines)
+    incoming = _incoming(source, lines)
+    sieve = load(model, settings())
     messages = [item.message for item in incoming]
     triages = progress(sieve.stream(messages), len(messages), "Triaging")
     _print(sieve, incoming, triages, chosen, explain)
+
+
+def _incoming(source: str | None, lines: bool) -> list[Incoming]:
+    if source is None:
+        return from_stdin(sys.stdin.buffer.read(), lines)
+    path = Path(source) if len(source) < 1024 and "\n" not in source else None
+    return from_file(path, lines) if path is not None and path.is_file() else from_argument(source)
 
 
 def _prompt(sieve: Sieve, explain: bool) -> None:
@@ -104,6 +110,12 @@ def _table(sieve: Sieve, incoming: list[Incoming], triages: list[Triage]) -> Tab
     table.add_column("#", justify="right", style="dim", no_wrap=True)
     table.add_column("summary", ratio=3, overflow="fold")
     names = [f.name for f in sieve.taxonomy.choices]
+    if out.width < WIDE_ENOUGH * len(names):
+        table.add_column("fields", ratio=5, overflow="fold")
+        for item, triage in zip(incoming, triages, strict=True):
+            cells = [f"{name.replace('_', ' ')} {_cell(triage.fields[name])}" for name in names]
+            table.add_row(item.id, _escaped(triage.summary), " · ".join(cells), end_section=True)
+        return table
     for name in names:
         table.add_column(name.replace("_", " "), ratio=1, overflow="fold")
     for item, triage in zip(incoming, triages, strict=True):

@@ -1,9 +1,11 @@
 """Error budgets: the lowest confidence at which values may be applied so that few of the applied ones are wrong.
 
-Thresholds are tried in a sequence fixed before any answer is looked at (from the most to the least confident),
-each with an exact binomial test at level δ; the first failure ends the sequence. So the probability that the wrong
-share among applied values exceeds the budget is at most δ (fixed-sequence testing, as in Learn-then-Test,
-Angelopoulos et al. 2021). A bound on the expectation over all tickets would promise less than people hear.
+Thresholds are tried in sequences fixed before any answer is looked at: each starts at a set share of the most
+confident rows and takes in less and less confident ones, with an exact binomial test at every step; its first failure
+ends it. Several starts share δ between them, because a single error among the few most confident rows would end a
+sequence that starts there. So the probability that the wrong share among applied values exceeds the budget is at most
+δ (fixed-sequence testing with several starts, as in Learn-then-Test, Angelopoulos et al. 2021). A bound on the
+expectation over all tickets would promise less than people hear.
 """
 
 from __future__ import annotations
@@ -11,17 +13,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 DELTA = 0.02
 STEPS = 100
+STARTS = (0.25, 0.5, 0.75)
+"""Shares of the rows at which sequences start, besides the smallest group in which a flawless record would pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """Where applying starts, and what the held-out rows showed there.
 
-    `at` is None when no confidence satisfies the budget. `bound` is the one-sided exact upper bound (level 1 - δ)
-    on the wrong share among applied values.
+    `at` is None when no confidence satisfies the budget. `bound` is the one-sided exact upper bound on the
+    wrong share among applied values.
     """
 
     at: float | None
@@ -47,26 +52,26 @@ def threshold_for(
 ) -> Threshold:
     """The lowest safe threshold on held-out rows: one confidence in [0, 1] and one verdict per row.
 
-    The sequence starts at the smallest group of most confident rows in which a flawless record would pass, and
-    grows by equal shares of the rows. Ties in confidence enter together. ValueError on unequal lengths.
+    Ties in confidence enter together. ValueError on unequal lengths.
     """
-    order = sorted(range(len(confidences)), key=lambda i: -confidences[i])
     if len(correct) != len(confidences):
         raise ValueError("confidences and correct differ in length")
-    total = len(order)
-    start = minimum_rows(budget, delta)
-    best = Threshold(None, budget, delta, total, 0, 0, 1.0)
-    wrong, seen = 0, 0
-    for size in _sizes(start, total, steps):
-        while seen < size or (seen < total and confidences[order[seen]] == confidences[order[seen - 1]]):
-            wrong += not correct[order[seen]]
-            seen += 1
-        if binomial_cdf(wrong, seen, budget) > delta:
-            break
-        best = Threshold(
-            confidences[order[seen - 1]], budget, delta, total, seen, wrong, upper_bound(wrong, seen, delta)
-        )
-    return best
+    order = sorted(range(len(confidences)), key=lambda i: -confidences[i])
+    ranked = [confidences[i] for i in order]
+    wrong = [0, *accumulate(int(not correct[i]) for i in order)]
+    starts, level = _starts(len(order), budget, delta)
+    best = 0
+    for start in starts:
+        for size in _sizes(start, len(order), steps):
+            while size < len(order) and ranked[size] == ranked[size - 1]:
+                size += 1
+            if binomial_cdf(wrong[size], size, budget) > level:
+                break
+            best = max(best, size)
+    if not best:
+        return Threshold(None, budget, delta, len(order), 0, 0, 1.0)
+    bound = upper_bound(wrong[best], best, level)
+    return Threshold(ranked[best - 1], budget, delta, len(order), best, wrong[best], bound)
 
 
 def minimum_rows(budget: float, delta: float = DELTA) -> int:
@@ -95,6 +100,15 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
         choose = math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
         total += math.exp(choose + i * log_p + (n - i) * log_q)
     return min(1.0, total)
+
+
+def _starts(total: int, budget: float, delta: float) -> tuple[list[int], float]:
+    """Where sequences start, in rows, and the level of each test. Few rows allow a single start."""
+    level = delta / (len(STARTS) + 1)
+    least = minimum_rows(budget, level)
+    if total < 2 * least:
+        return [minimum_rows(budget, delta)], delta
+    return [least, *(math.ceil(share * total) for share in STARTS if share * total > least)], level
 
 
 def _sizes(start: int, total: int, steps: int) -> list[int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from tamiz.domain.budget import DELTA, binomial_cdf, minimum_rows, threshold_for
+from tamiz.domain.budget import DELTA, binomial_cdf, minimum_rows, threshold_for, upper_bound
 from tamiz.domain.gate import FieldPolicy, Policy, conditioned, derive
 from tamiz.domain.taxonomy import Field, Taxonomy
 from tamiz.domain.triage import Prediction
@@ -26,8 +26,8 @@ BIAS_PENALTY = 3.0
 WEIGHT_PENALTY = 1.0
 """Ridge on the logarithms of the weights, in the same units: flawless held-out rows must not mean certainty."""
 
-STRANGE_APPLIED = 0.02
-"""At most this share of the held-out strange texts may pass `scope_apply`, whatever their confidence."""
+STRANGE_APPLIED, STRANGE_DELTA = 0.03, 0.25
+"""At most this share of strange texts may pass `scope_apply`, by an exact bound of this level on the held-out ones."""
 
 RECOMMEND_RIGHT = 0.5
 RECOMMEND_STEPS = tuple(np.linspace(0.2, 0.6, 21))
@@ -198,8 +198,12 @@ def _scope_thresholds(scope: Floats, strange: NDArray[np.bool_]) -> tuple[float,
     """Where applying and where recommending starts. With strange rows: few of them pass; without: 5 % and 1 % of
     the ordinary rows are held back."""
     if strange.sum() >= 10:
-        apply_at = float(np.quantile(scope[strange], 1 - STRANGE_APPLIED, method="higher"))
+        ranked = np.sort(scope[strange])[::-1]
+        passing = 0
+        while upper_bound(passing + 1, len(ranked), STRANGE_DELTA) <= STRANGE_APPLIED:
+            passing += 1
+        apply_at = float(np.nextafter(ranked[passing], 2.0))
         recommend_at = float(np.quantile(scope[strange], 0.9, method="higher"))
-        # Never hold back more than half of the ordinary tickets from a recommendation.
-        return apply_at, min(recommend_at, apply_at, float(np.quantile(scope[~strange], 0.5)))
+        # Never hold back more than a tenth of the ordinary tickets from a recommendation.
+        return apply_at, min(recommend_at, apply_at, float(np.quantile(scope[~strange], 0.1)))
     return (float(np.quantile(scope, 0.05)), float(np.quantile(scope, 0.01))) if len(scope) else (0.0, 0.0)

@@ -127,7 +127,7 @@ def run(recipe: Recipe) -> dict[str, Any]:
     for seed in recipe.seeds:
         path, seconds = trained(recipe, seed, rows, taxonomy)
         plan = Plan(train=[*rows.train, *rows.held_out], allow_leak=True, note=recipe.note)
-        results.append(recipe_report.judged(open_model(path), rows.test, plan, read_manifest(path), seconds))
+        results.append(recipe_report.judged(open_model(path), rows, plan, read_manifest(path), seconds))
     few = [
         few_shot_result(recipe, shots, seed, rows, taxonomy)
         for shots in recipe.few_shot
@@ -142,7 +142,8 @@ def trained(recipe: Recipe, seed: int, rows: Rows, taxonomy: Taxonomy) -> tuple[
     out = RUNS / recipe.name / f"seed-{seed}"
     if (out / MANIFEST).is_file():
         manifest = read_manifest(out)
-        same = all(manifest.training.get(key, value) == value for key, value in config.model_dump().items())
+        stated = config.model_dump(include=config.model_fields_set)
+        same = all(manifest.training.get(key) == value for key, value in stated.items())
         if same and manifest.data["train"]["fingerprint"] == fingerprint(rows.train):
             return out, float(manifest.training.get("seconds", 0.0))
         raise ConfigError(key=str(out), mistake="holds a model of other rows or settings; move it away")

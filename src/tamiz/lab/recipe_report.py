@@ -21,15 +21,14 @@ from tamiz.lab.recalibrate import recalibrations
 from tamiz.models.artifact import Manifest
 
 BUDGET = 0.02
+KEPT = (0.8, 0.85, 0.9, 0.95)
 
 
-def judged(
-    model: Model, test: Sequence[Example], plan: Plan, manifest: Manifest, seconds: float
-) -> dict[str, Any]:
+def judged(model: Model, rows: Any, plan: Plan, manifest: Manifest, seconds: float) -> dict[str, Any]:
     """One seed: the evaluation, whether the error budget holds over recalibrations, and rows that no
     training row repeats or nearly repeats."""
-    clear = [e for e in test if not e.abstain]
-    evaluation = evaluate(model, test, plan)
+    clear = [e for e in rows.test if not e.abstain]
+    evaluation = evaluate(model, rows.test, plan)
     shown = views(model.taxonomy, predict_all(model, clear))
     unseen_ids = {e.id for e in unseen(clear, plan.train)}
     fresh = np.array([e.id in unseen_ids for e in clear])
@@ -41,8 +40,29 @@ def judged(
         "training": training,
         "export": manifest.metrics.get("export", {}),
         "evaluation": evaluation,
+        "scope_points": scope_points(model, rows),
         "extra": extra,
     }
+
+
+def scope_points(model: Model, rows: Any) -> list[dict[str, float]]:
+    """What happens to the test's strange texts when the scope threshold keeps a set share of the held-out ordinary
+    ones: the share of ordinary and of strange test texts that would be applied (confidence threshold included)."""
+    at = model.policy.of(model.taxonomy.primary).apply_at
+    if at is None or not any(e.abstain for e in rows.test):
+        return []
+    known = np.array([p.scope for p in predict_all(model, [e for e in rows.held_out if not e.abstain])])
+    parts = [[e for e in rows.test if bool(e.abstain) is strange] for strange in (False, True)]
+    primary = model.taxonomy.primary
+    answers = [
+        [(p.scope, p.distributions[primary].best[1]) for p in predict_all(model, part)] for part in parts
+    ]
+    points = []
+    for kept in KEPT:
+        low = float(np.quantile(known, 1 - kept))
+        ordinary, strange = (float(np.mean([s >= low and c >= at for s, c in part])) for part in answers)
+        points.append({"kept": kept, "ordinary_applied": ordinary, "strange_applied": strange})
+    return points
 
 
 def _extra(name: str, clear: Sequence[Example], view: View, fresh: Any) -> dict[str, Any]:
@@ -195,6 +215,13 @@ def as_markdown(report: dict[str, Any]) -> str:
             "",
             f"{scope['rows']:,} rows, AUROC {scope['auroc']:.4f}; decisions {scope['decisions']}.",
         ]
+    points = report["seeds"][0]["scope_points"]
+    if points:
+        head = "| scope threshold keeps, of held-out ordinary texts | ordinary applied | strange applied |"
+        lines += ["", head, "|---|---|---|"]
+    for p in points:
+        shares = (p["kept"], p["ordinary_applied"], p["strange_applied"])
+        lines.append("| " + " | ".join(f"{100 * share:.1f} %" for share in shares) + " |")
     return "\n".join(lines) + "\n"
 
 
