@@ -29,6 +29,9 @@ WEIGHT_PENALTY = 1.0
 STRANGE_APPLIED, STRANGE_DELTA = 0.03, 0.25
 """At most this share of strange texts may pass `scope_apply`, by an exact bound of this level on the held-out ones."""
 
+HELD_BACK = 0.1
+"""At least this share of the ordinary held-out tickets may not be applied: a few strange rows bound little."""
+
 RECOMMEND_RIGHT = 0.5
 RECOMMEND_STEPS = tuple(np.linspace(0.2, 0.6, 21))
 
@@ -202,7 +205,9 @@ def _scope_thresholds(scope: Floats, strange: NDArray[np.bool_]) -> tuple[float,
         passing = 0
         while upper_bound(passing + 1, len(ranked), STRANGE_DELTA) <= STRANGE_APPLIED:
             passing += 1
-        apply_at = float(np.nextafter(ranked[passing], 2.0))
+        apply_at = max(
+            float(np.nextafter(ranked[passing], 2.0)), float(np.quantile(scope[~strange], HELD_BACK))
+        )
         recommend_at = float(np.quantile(scope[strange], 0.9, method="higher"))
         # Never hold back more than a tenth of the ordinary tickets from a recommendation.
         return apply_at, min(recommend_at, apply_at, float(np.quantile(scope[~strange], 0.1)))
