@@ -174,7 +174,7 @@ def as_markdown(report: dict[str, Any]) -> str:
     lines = ["# it-helpdesk: the starter model", "", HONESTY, ""]
     lines.append(
         f"Rows: {rows['train']:,} for training, {rows['held_out']:,} for calibration, {rows['test']:,} for the test. "
-        f"{model['megabytes']} MB, hash {model['hash'][:12]}, {model['seconds']} s of training on a shared two-core machine."
+        f"{model['megabytes']} MB, hash {model['hash'][:12]}."
     )
     lines += [
         "",

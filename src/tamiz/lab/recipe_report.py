@@ -192,7 +192,7 @@ def as_markdown(report: dict[str, Any]) -> str:
     ]
     for r in report["seeds"]:
         lines.append(
-            f"| {r['seed']} | {r['training']['base']} | {r['training']['mode']} | {r['seconds']:.0f} | {_precision(r['export'])} |"
+            f"| {r['seed']} | {r['training']['base']} | {r['training']['mode']} | {_seconds(r)} | {_precision(r['export'])} |"
         )
     for name, figures in report["seeds"][0]["evaluation"]["fields"].items():
         lines += [
@@ -223,6 +223,10 @@ def as_markdown(report: dict[str, Any]) -> str:
         shares = (p["kept"], p["ordinary_applied"], p["strange_applied"])
         lines.append("| " + " | ".join(f"{100 * share:.1f} %" for share in shares) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _seconds(result: dict[str, Any]) -> str:
+    return f"{result['seconds']:.0f}" if result["seconds"] else "trained before"
 
 
 def _precision(export: dict[str, Any]) -> str:

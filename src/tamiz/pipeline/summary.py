@@ -14,45 +14,11 @@ _WORD = re.compile(r"[^\W\d_]{2,40}")
 _MARKS = " \t\n-–—*•>|:;,"
 
 _EMPTY_SUBJECTS = frozenset(
-    [
-        "help",
-        "urgent",
-        "urgente",
-        "ayuda",
-        "ticket",
-        "tique",
-        "issue",
-        "problem",
-        "problema",
-        "hi",
-        "hello",
-        "hola",
-        "question",
-        "consulta",
-        "request",
-        "solicitud",
-        "incident",
-        "incidencia",
-        "support",
-        "soporte",
-        "please",
-        "por",
-        "favor",
-        "it",
-        "no",
-        "subject",
-        "sin",
-        "asunto",
-        "important",
-        "importante",
-        "fyi",
-        "test",
-        "assistance",
-        "needed",
-        "duda",
-        "error",
-        "asap",
-    ]
+    """
+    help urgent urgente ayuda ticket tique issue problem problema hi hello hola question consulta
+    request solicitud incident incidencia support soporte please por favor it no subject sin asunto
+    important importante fyi test assistance needed duda error asap
+    """.split()
 )
 _COURTESY = re.compile(
     r"^(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hola|buen[oa]s|estimad[oa]s?|querid[oa]s?|thanks|thank you"
