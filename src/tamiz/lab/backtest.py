@@ -242,6 +242,7 @@ def _model_facts(folder: Path) -> dict[str, Any]:
         "kind": manifest.kind,
         "hash": manifest.content_hash,
         "encoder": manifest.training["encoder"],
+        "refitted": manifest.training["refitted"],
         "megabytes": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6,
     }
 

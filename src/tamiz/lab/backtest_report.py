@@ -86,11 +86,12 @@ def model_sentences(report: Report) -> list[str]:
     """Where the trained model lies and how to switch it on."""
     model = report["model"]
     encoder = f", words and the encoder {model['encoder']}" if model["encoder"] else ", words and characters"
+    later = "; the model itself then learned from that slice too" if model["refitted"] else ""
     return [
         f"The model ({model['kind']}{encoder}, {model['megabytes']:.0f} MB) lies in {model['folder']}; its thresholds "
         f"keep to a budget of {model['budget']:.0%}. Switch it on: tamiz models activate {model['folder']}",
-        "Thresholds were set on the calibration slice alone; the counts of applied and wrong tickets come from the "
-        f"judged slice, which nothing learned from. It took {report['seconds']:.0f} seconds.",
+        f"Thresholds were set on the calibration slice by a model that had not seen it{later}. The counts of applied and "
+        f"wrong tickets come from the judged slice, which nothing learned from. It took {report['seconds']:.0f} seconds.",
     ]
 
 

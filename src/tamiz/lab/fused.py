@@ -63,7 +63,8 @@ class Slices:
 @dataclass(frozen=True, slots=True)
 class Fused:
     """A trained model before its policy is chosen. `crossed` are predictions for the calibration rows, none of them
-    fitted on itself; `weighed` says how each field was put together."""
+    fitted on itself; `weighed` says how each field was put together. `refitted`: the parts learned from the
+    calibration rows too, after weights and thresholds were set by parts that had not seen them."""
 
     taxonomy: Taxonomy
     linear: LinearComponent
@@ -72,12 +73,14 @@ class Fused:
     calibration: Calibration
     crossed: list[Prediction]
     weighed: Mapping[str, Weighed]
+    refitted: bool
 
     def write(self, folder: Path, name: str, policy: Policy, slices: Slices) -> Path:
         """Write the model folder: kind "encoder" where there is a frozen encoder, else "linear"."""
         kind = encoder_model.KIND if self.encoder else linear_model.KIND
         training = {
             "encoder": self.encoder.name if self.encoder else "",
+            "refitted": self.refitted,
             "weights": {name: list(w.fusion.weights) for name, w in self.weighed.items()},
             "pushes": {name: w.push for name, w in self.weighed.items()},
         }
@@ -108,11 +111,11 @@ def train_fused(
     first = _learn(slices.train, taxonomy, embedded, seed)
     say("weighing the parts on the calibration slice")
     weighed, calibration, crossed = _calibrated(first, slices, taxonomy, embedded, seed)
-    last = first
-    if len(slices.all) <= REFITTED:
+    last, refitted = first, len(slices.all) <= REFITTED
+    if refitted:
         say("learning from the calibration slice too")
         last = _learn(slices.all, taxonomy, embedded, seed)
-    return Fused(taxonomy, last.linear(weighed), encoder, last.heads, calibration, crossed, weighed)
+    return Fused(taxonomy, last.linear(weighed), encoder, last.heads, calibration, crossed, weighed, refitted)
 
 
 @dataclass(frozen=True, slots=True)
