@@ -101,7 +101,7 @@ def test_commands_print_what_they_promise(arguments, stdin, shown) -> None:
         (["triage", "absent.csv"], 2, "no such file"),
         (["triage", "x", "--model", "absent"], 4, "known are: starter"),
         (["taxonomy", "check", "absent.toml"], 2, "cannot be read"),
-        (["evaluate", "starter", "absent.csv"], 2, ""),
+        (["models", "show", "absent"], 4, "known are: starter"),
         (["nonsense"], 2, ""),
     ],
 )
