@@ -1,7 +1,10 @@
 """Seeds to labelled tickets: what each ticket says is drawn first, the labels follow from it, then it is written.
 
 tickets = generate(20_000, seed=7)                # all splits, 70 / 10 / 20 %
-tickets = generate(5_000, seed=7, split="test")   # scenarios and evidence that training never sees
+tickets = generate(5_000, seed=7, split="test")   # scenarios and phrases that stand in no training ticket
+
+A split holds few scenarios (43 in the test), so its tickets are far from independent: intervals on accuracies must
+resample scenarios or phrases, not tickets.
 """
 
 from __future__ import annotations
