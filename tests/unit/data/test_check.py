@@ -11,11 +11,11 @@ from tamiz.lab.data.example import Example
 from tamiz.lab.data.shortcuts import find_shortcuts
 
 WORDS = {
-    "network": "vpn wifi router cable signal dns proxy firewall latency packet".split(),  # noqa: SIM905
-    "hardware": "screen laptop mouse keyboard printer dock battery charger fan monitor".split(),  # noqa: SIM905
-    "access": "password login account role permission token badge lockout reset mfa".split(),  # noqa: SIM905
+    "network": "vpn wifi router cable signal dns proxy firewall latency packet".split(),
+    "hardware": "screen laptop mouse keyboard printer dock battery charger fan monitor".split(),
+    "access": "password login account role permission token badge lockout reset mfa".split(),
 }
-FILLER = "the a is my since today please again it was with for and very you can we have not at could if but when".split()  # noqa: SIM905
+FILLER = "the a is my since today please again it was with for and very you can we have not at could if but when".split()
 
 
 def tickets(count: int, seed: int, filler: dict[str, list[str]] | None = None) -> list[Example]:

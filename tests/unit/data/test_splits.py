@@ -21,7 +21,7 @@ from tamiz.lab.data.example import Example
 from tamiz.lab.data.splits import few_shot, group_disjoint, random_split, tied, time_ordered, unseen
 
 SHARES = {"train": 0.7, "valid": 0.1, "test": 0.2}
-WORDS = "printer vpn password screen mouse login mail error laptop badge door phone slow again please network".split()  # noqa: SIM905
+WORDS = "printer vpn password screen mouse login mail error laptop badge door phone slow again please network".split()
 
 
 def examples(count: int = 300) -> list[Example]:
