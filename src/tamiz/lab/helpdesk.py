@@ -178,7 +178,12 @@ def _field(figures: dict[str, Any], view: View, truth: Any, clear: Sequence[Exam
 HONESTY = """The starter model has seen synthetic tickets only: hand-written scenarios, composed by a program. The
 test tickets come from other scenarios and other severity phrases of the same bank, so the figures say how well it
 generalises within that world. Real tickets are messier and every desk has habits of its own: expect less, and let
-`tamiz backtest` tell how much. That is why this model recommends and never applies."""
+`tamiz backtest` tell how much. That is why this model recommends and never applies.
+
+Three limits of the test itself. The intervals below resample tickets, but the test holds only 43 scenarios: resampled by
+scenario, category spans 62 to 79 %, assignment group 70 to 85 %, application 87 to 98 %. SAP, Antivirus, Print Service,
+Zoom and macOS have no test scenario, Desktop Support and Email / Messaging one each. And about 70 % of the severity
+phrases of the test have their translation into the other language in training, although never the phrase itself."""
 
 
 def as_markdown(report: dict[str, Any]) -> str:
