@@ -12,7 +12,8 @@ import pytest
 from tamiz.domain.errors import DataError
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.lab.synth import SPLITS, default_bank, generate, load_bank, noise
-from tamiz.lab.synth.bank import LANGUAGES, deal_splits
+from tamiz.lab.synth.bank import LANGUAGES
+from tamiz.lab.synth.splits import deal, deal_stratified
 
 STYLE_FILES = ("severity.toml", "abstain.toml", "persona.toml", "style.toml")
 
@@ -141,9 +142,46 @@ def test_one_language_can_be_asked_for_alone() -> None:
 
 def test_splits_depend_on_the_keys_alone_and_come_at_70_10_20() -> None:
     keys = [f"key {i}" for i in range(100)]
-    dealt = deal_splits(keys)
-    assert dealt == deal_splits(reversed(keys))
+    dealt = deal(keys)
+    assert dealt == deal(reversed(keys))
     assert Counter(dealt.values()) == {"train": 70, "valid": 10, "test": 20}
+
+
+def test_stratified_splits_give_every_label_its_share_however_rare() -> None:
+    labels = {f"key {i}": ["common", f"third {i % 3}", *(["rare"] if i % 20 == 0 else [])] for i in range(60)}
+    dealt = deal_stratified(labels)
+    assert dealt == deal_stratified(dict(reversed(labels.items())))
+    assert Counter(dealt.values()) == {"train": 42, "valid": 6, "test": 12}
+    for label in ("third 0", "third 1", "third 2"):
+        assert Counter(dealt[key] for key in labels if label in labels[key])["test"] == 4
+    assert Counter(dealt[key] for key in labels if "rare" in labels[key]) == {"train": 2, "test": 1}
+
+
+def test_both_languages_of_a_pair_share_a_split() -> None:
+    bank = default_bank()
+    for phrases in (bank.evidence, bank.vague, [p for p in bank.out_of_scope if p.language != "other"]):
+        for english, spanish in zip(phrases[::2], phrases[1::2], strict=True):
+            assert (english.language, spanish.language) == ("en", "es")
+            assert english.split == spanish.split
+
+
+def test_every_label_with_three_scenarios_has_one_in_the_test() -> None:
+    scenarios = default_bank().scenarios
+    assert len(scenarios) >= 200
+    for name in ("category", "subcategory", "assignment_group", "application", "request_type"):
+        counts = Counter(s.labels[name] for s in scenarios)
+        tested = {s.labels[name] for s in scenarios if s.split == "test"}
+        assert [label for label, count in counts.items() if count >= 3 and label not in tested] == []
+
+
+def test_a_phrase_without_its_translation_is_refused(tiny) -> None:
+    file = tiny / "severity.toml"
+    text = file.read_text("utf-8")
+    start = text.index("{ en = ")
+    end = text.index(", es = ", start)
+    file.write_text(text[:end] + " }, " + text[text.index("\n", end) :], "utf-8")
+    with pytest.raises(DataError, match=r"severity\.toml: .* is not a pair of en and es"):
+        _load(tiny)
 
 
 @pytest.mark.parametrize(

@@ -4,39 +4,33 @@ The files are TOML in the package folder `tamiz/lab/synth/bank`. Every file with
 file; the other four are `severity.toml`, `abstain.toml`, `persona.toml` and `style.toml`. Labels are checked against
 the taxonomy; a mistake raises DataError naming file and scenario.
 
-Splits belong to the bank, not to a seed of the generator: a scenario or phrase is train, valid or test for good.
+Splits belong to the bank, not to a seed of the generator (`tamiz.lab.synth.splits`). Phrases that say the same in both
+languages share a split.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tomllib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, Literal
+from typing import Any
 
 from tamiz.domain.errors import DataError
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.taxonomy_file import default_taxonomy
+from tamiz.lab.synth.splits import Split, deal, deal_stratified
 
-Split = Literal["train", "valid", "test"]
-SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 LANGUAGES = ("en", "es")
 SLOTS = frozenset({"site", "room", "person", "team", "n", "error", "host", "day", "time"})
 
 SCENARIO_FIELDS = ("category", "subcategory", "assignment_group", "request_type")
 EVIDENCE_FIELDS = ("urgency", "impact")
 
-_SPLIT_SALT = "tamiz-synth-1"
-# 70 / 10 / 20 %, interleaved so that short lists get a test share too.
-_DEAL: tuple[Split, ...] = (
-    "train", "train", "test", "train", "train", "valid", "train", "train", "test", "train",
-)  # fmt: skip
 _SLOT = re.compile(r"\{([^{}]{0,40})\}")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+){1,20}")
 _LINE_LISTS = (
@@ -144,19 +138,10 @@ def load_bank(folder: Traversable, taxonomy: Taxonomy) -> Bank:
         evidence=tuple(_evidence(files["severity.toml"], taxonomy)),
         silence={name: absence[name] for name in EVIDENCE_FIELDS},
         silence_share=absence["share"],
-        vague=_phrases("abstain.toml", files["abstain.toml"]["vague"], "vague"),
-        out_of_scope=_phrases("abstain.toml", files["abstain.toml"]["out_of_scope"], "out_of_scope"),
+        vague=_free(files["abstain.toml"]["vague"], "vague"),
+        out_of_scope=_free(files["abstain.toml"]["out_of_scope"], "out_of_scope"),
         style=_style(files),
     )
-
-
-def deal_splits(keys: Iterable[str]) -> dict[str, Split]:
-    """Key → split, 70 / 10 / 20 %, by the order of the keys' hashes: the same keys always get the same splits."""
-    return {key: _DEAL[i % len(_DEAL)] for i, key in enumerate(sorted(keys, key=_rank))}
-
-
-def _rank(key: str) -> str:
-    return hashlib.sha256(f"{_SPLIT_SALT}|{key}".encode()).hexdigest()
 
 
 def _read(entry: Traversable) -> dict[str, Any]:
@@ -182,12 +167,13 @@ def _scenarios(files: Mapping[str, Mapping[str, Any]], taxonomy: Taxonomy) -> tu
 
 
 def _scenario_splits(scenarios: Iterable[Scenario]) -> dict[str, Split]:
-    # Dealt within a category in the order of its finer labels, so that each split holds its share of those too.
-    groups: dict[str | None, list[tuple[tuple[str, ...], str, str]]] = defaultdict(list)
-    for s in scenarios:
-        finer = tuple(str(s.labels[name]) for name in (*SCENARIO_FIELDS[1:], "application"))
-        groups[s.labels["category"]].append((finer, _rank(s.id), s.id))
-    return {key[2]: _DEAL[i % len(_DEAL)] for group in groups.values() for i, key in enumerate(sorted(group))}
+    """Stratified by every label and by category with subcategory, so that the test knows each of them."""
+    return deal_stratified({s.id: [*_strata(s.labels)] for s in scenarios})
+
+
+def _strata(labels: Mapping[str, str | None]) -> Iterator[str]:
+    yield from (f"{name}={label}" for name, label in labels.items() if label)
+    yield f"{labels['category']}/{labels['subcategory']}"
 
 
 def _scenario(name: str, raw: Mapping[str, Any], taxonomy: Taxonomy) -> Scenario:
@@ -231,32 +217,39 @@ def _evidence(data: Mapping[str, Any], taxonomy: Taxonomy) -> Iterator[Phrase]:
         levels = {name: block[name] for name in EVIDENCE_FIELDS if name in block}
         request_type = block.get("request_type", "")
         known = all(level in taxonomy.field(name).keys for name, level in levels.items())
-        if not levels or not known or request_type not in request_types or block["language"] not in LANGUAGES:
+        if not levels or not known or request_type not in request_types:
             raise DataError(path="severity.toml", mistake=f"evidence block with unknown labels: {levels}")
-        where = f"{block['language']} {levels} {request_type}".strip()
-        yield from _dealt("severity.toml", block["phrases"], block["language"], where, levels, request_type)
+        where = f"{levels} {request_type}".strip()
+        yield from _pairs("severity.toml", block["phrases"], where, levels, request_type)
 
 
-def _phrases(file: str, table: Mapping[str, list[str]], where: str) -> tuple[Phrase, ...]:
-    return tuple(
-        phrase for language, texts in table.items() for phrase in _dealt(file, texts, language, where, {})
-    )
+def _free(table: Mapping[str, Any], where: str) -> tuple[Phrase, ...]:
+    """The texts of one kind of abstention: pairs, and texts in other languages."""
+    others = [{"other": text} for text in table.get("other", ())]
+    return (*_pairs("abstain.toml", table["pairs"], where), *_pairs("abstain.toml", others, where))
 
 
-def _dealt(
+def _pairs(
     file: str,
-    texts: list[str],
-    language: str,
+    pairs: Iterable[Mapping[str, str]],
     where: str,
-    levels: Mapping[str, str],
+    levels: Mapping[str, str] | None = None,
     request_type: str = "",
-) -> list[Phrase]:
-    for text, count in Counter(texts).items():
+) -> Iterator[Phrase]:
+    """A phrase per text; the texts of one pair (language → text) go to one split together."""
+    rows = list(pairs)
+    for (language, text), count in Counter(item for pair in rows for item in pair.items()).items():
         problem = "exists twice" if count > 1 else _text_problem(text)
         if problem:
-            raise DataError(path=file, mistake=f"{where}: '{text[:60]}' {problem}")
-    splits = deal_splits(texts)
-    return [Phrase(text, language, splits[text], levels, request_type) for text in texts]
+            raise DataError(path=file, mistake=f"{where} {language}: '{text[:60]}' {problem}")
+    for pair in rows:
+        if pair.keys() not in ({*LANGUAGES}, {"other"}):
+            raise DataError(path=file, mistake=f"{where}: {dict(pair)} is not a pair of en and es")
+    splits = deal(" | ".join(pair.values()) for pair in rows)
+    for pair in rows:
+        split = splits[" | ".join(pair.values())]
+        for language, text in pair.items():
+            yield Phrase(text, language, split, levels or {}, request_type)
 
 
 def _style(files: Mapping[str, Mapping[str, Any]]) -> Style:

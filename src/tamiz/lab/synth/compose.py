@@ -296,7 +296,7 @@ class _Writer:
     def _phone(self, _subject: str, text: str) -> tuple[str, str]:
         layout = self._pick("phone_notes")
         noted = text
-        if "{text}" in layout and not self.plan.foreign:
+        if "{text}" in layout and not (self.plan.foreign or self.plan.mixed):
             table = self.bank.style.words["third_person"][self.language]
             noted = noise.third_person(self.rng, text, self.language, table)
         return "", self._fill(layout, text=noted, quote=text)

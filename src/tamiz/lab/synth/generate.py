@@ -3,7 +3,7 @@
 tickets = generate(20_000, seed=7)                # all splits, 70 / 10 / 20 %
 tickets = generate(5_000, seed=7, split="test")   # scenarios and phrases that stand in no training ticket
 
-A split holds few scenarios (43 in the test), so its tickets are far from independent: intervals on accuracies must
+A split holds few scenarios (some 50 in the test), so its tickets are far from independent: intervals on accuracies must
 resample scenarios or phrases, not tickets.
 """
 
@@ -18,11 +18,11 @@ from random import Random
 
 from tamiz.domain.errors import DataError
 from tamiz.domain.taxonomy import ABSTAIN
-from tamiz.lab.synth.bank import EVIDENCE_FIELDS, SPLITS, Bank, Phrase, Scenario, Split, default_bank
+from tamiz.lab.synth.bank import EVIDENCE_FIELDS, Bank, Phrase, Scenario, default_bank
 from tamiz.lab.synth.compose import CHANNELS, Plan, Text, compose
+from tamiz.lab.synth.splits import SHARES, SPLITS, Split
 
-SPLIT_SHARES = (0.7, 0.1, 0.2)
-ABSTAIN_SHARES = {"two_problems": 0.05, "vague": 0.035, "out_of_scope": 0.035}
+ABSTAIN_SHARES = {"two_problems": 0.08, "vague": 0.035, "out_of_scope": 0.035}
 """Reason for abstaining → share of all tickets."""
 
 MIXED_SHARE = 0.09
@@ -100,7 +100,7 @@ class _Generator:
 
     def tickets(self, n: int, split: Split | None) -> Iterator[SynthTicket]:
         for _ in range(n):
-            yield self._distinct(split or self.rng.choices(SPLITS, SPLIT_SHARES)[0])
+            yield self._distinct(split or self.rng.choices(SPLITS, [*SHARES.values()])[0])
 
     def _distinct(self, split: Split) -> SynthTicket:
         for _ in range(_ATTEMPTS):
