@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 from tamiz.domain.errors import ConfigError
@@ -19,13 +20,24 @@ from tamiz.domain.triage import TOP_K, Decision, Distribution, FieldTriage, Pred
 class FieldPolicy:
     """Thresholds of one field. `mode` is the most that may ever be done; `apply_at` None means not earned.
 
-    `by_label` replaces `apply_at` for single labels whose record differs (None: never apply that label).
+    `by_label` replaces `apply_at` for single labels whose record differs (None: never apply that label). `severe_at`
+    reads a field whose labels run from the most to the least severe with caution: the first label is shown that has,
+    together with those before it, at least this probability (None: the most likely label).
     """
 
     mode: Decision = Decision.APPLY
     apply_at: float | None = None
     recommend_at: float = 0.5
     by_label: Mapping[str, float | None] = field(default_factory=dict)
+    severe_at: float | None = None
+
+    def read(self, distribution: Distribution) -> tuple[str, float]:
+        """The label to show and its probability."""
+        if self.severe_at is None:
+            return distribution.best
+        reached = accumulate(distribution.probabilities)
+        index = next((i for i, mass in enumerate(reached) if mass >= self.severe_at), -1)
+        return distribution.labels[index], distribution.probabilities[index]
 
     def apply_threshold(self, label: str) -> float | None:
         """The confidence from which this label is applied; None when it never is."""
@@ -69,6 +81,7 @@ class Policy:
                     "apply_at": p.apply_at,
                     "recommend_at": p.recommend_at,
                     "by_label": dict(p.by_label),
+                    "severe_at": p.severe_at,
                 }
                 for name, p in self.fields.items()
             },
@@ -78,7 +91,9 @@ class Policy:
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
         """Read what `to_dict` wrote."""
         fields = {
-            name: FieldPolicy(Decision(p["mode"]), p["apply_at"], p["recommend_at"], p["by_label"])
+            name: FieldPolicy(
+                Decision(p["mode"]), p["apply_at"], p["recommend_at"], p["by_label"], p.get("severe_at")
+            )
             for name, p in data["fields"].items()
         }
         return cls(fields, data["scope_apply"], data["scope_recommend"], data["budget"])
@@ -92,15 +107,38 @@ def decide(taxonomy: Taxonomy, prediction: Prediction, policy: Policy) -> dict[s
     """
     outcomes: dict[str, FieldTriage] = {}
     for f in taxonomy.predicted:
-        distribution = prediction.distributions[f.name]
-        if f.parent:
-            distribution = conditioned(f, distribution, prediction.distributions[f.parent].best[0])
+        distribution = readable(f, prediction, policy)
         outcomes[f.name] = _outcome(distribution, prediction.scope, policy, policy.of(f.name))
         if f.parent:
             outcomes[f.name] = _at_most(outcomes[f.name], outcomes[f.parent])
     for f in taxonomy.derived:
         outcomes[f.name] = _derived(f, prediction, outcomes, policy.of(f.name))
     return {f.name: outcomes[f.name] for f in taxonomy.choices}
+
+
+def shown(taxonomy: Taxonomy, f: Field, prediction: Prediction, policy: Policy) -> tuple[str, float]:
+    """The value of a field and its probability before anything is decided: children below the parent's value,
+    derived fields from the values of their inputs."""
+    distribution = readable(f, prediction, policy)
+    if f.matrix is None:
+        return policy.of(f.name).read(distribution)
+    row, column = (
+        shown(taxonomy, taxonomy.field(name), prediction, policy)[0]
+        for name in (f.matrix.rows, f.matrix.columns)
+    )
+    value = f.matrix.at(row, column)
+    return value, distribution.of(value)
+
+
+def readable(f: Field, prediction: Prediction, policy: Policy) -> Distribution:
+    """A field's distribution as it is read: a child's given the parent's value, a derived one's from its inputs."""
+    if f.matrix is not None:
+        return derive(f, prediction)
+    distribution = prediction.distributions[f.name]
+    if f.parent:
+        parent = policy.of(f.parent).read(prediction.distributions[f.parent])[0]
+        return conditioned(f, distribution, parent)
+    return distribution
 
 
 def conditioned(f: Field, distribution: Distribution, parent_value: str) -> Distribution:
@@ -151,7 +189,7 @@ def _derived(
 
 
 def _outcome(distribution: Distribution, scope: float, policy: Policy, own: FieldPolicy) -> FieldTriage:
-    label, confidence = distribution.best
+    label, confidence = own.read(distribution)
     decision, reason = _decision(label, confidence, scope, policy, own)
     if decision is Decision.OFF:
         return FieldTriage(None, 0.0, decision, reason=reason)

@@ -17,7 +17,7 @@ from typing import Any
 
 from tamiz.bootstrap.wiring import starter_folder
 from tamiz.domain.errors import ConfigError, DataError
-from tamiz.domain.gate import Policy, decide
+from tamiz.domain.gate import Policy, decide, shown
 from tamiz.domain.taxonomy import Taxonomy, infer
 from tamiz.domain.triage import Prediction
 from tamiz.lab.backtest_findings import (
@@ -29,7 +29,7 @@ from tamiz.lab.backtest_findings import (
     small_classes,
 )
 from tamiz.lab.backtest_slices import Cut, cut, newest
-from tamiz.lab.calibrate import fit_policy, gate_view
+from tamiz.lab.calibrate import fit_policy
 from tamiz.lab.data.example import Example, fingerprint
 from tamiz.lab.data.examples import Loaded, to_examples
 from tamiz.lab.data.labels import field_names
@@ -170,7 +170,7 @@ def _judge(
     model = open_model(folder)
     judged = _Answered(parts.judged, predict_all(model, parts.judged))
     repeats = _Answered(parts.repeats, predict_all(model, parts.repeats))
-    shown = views(data.taxonomy, judged.predictions)
+    seen = views(data.taxonomy, judged.predictions, policies[options.budget])
     plan = Plan(parts.slices.all, allow_leak=True, seed=options.seed)
     routing = _routing(data)
     found: dict[str, Any] = {}
@@ -179,7 +179,7 @@ def _judge(
         if len(rows) < 2:
             continue
         examples = [parts.judged[i] for i in rows]
-        figures = field_figures(name, examples, rows_of(shown[name], rows), plan)
+        figures = field_figures(name, examples, rows_of(seen[name], rows), plan)
         del figures["budgets"]  # thresholds come from the calibration slice here, never from the judged rows
         applied = {b: judged.applied(data.taxonomy, name, policy, b) for b, policy in policies.items()}
         again = repeats.applied(data.taxonomy, name, policies[options.budget], options.budget)
@@ -220,12 +220,12 @@ def _proof(
     taxonomy: Taxonomy, name: str, policy: Policy, slices: Slices, crossed: Sequence[Prediction]
 ) -> Proof:
     """What thresholds rest on: the calibration rows of a field that are in scope."""
-    shown = [
-        (*gate_view(taxonomy, taxonomy.field(name), p), e.labels[name])
+    answers = [
+        (*shown(taxonomy, taxonomy.field(name), p, policy), e.labels[name])
         for e, p in zip(slices.calibrate, crossed, strict=True)
         if name in e.labels and not e.abstain and p.scope >= policy.scope_apply
     ]
-    return Proof([c for _, c, _ in shown], [value == true for value, _, true in shown])
+    return Proof([c for _, c, _ in answers], [value == true for value, _, true in answers])
 
 
 def _routing(data: Imported) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from tamiz.domain.budget import DELTA, binomial_cdf, minimum_rows, threshold_for, upper_bound
-from tamiz.domain.gate import FieldPolicy, Policy, conditioned, derive
-from tamiz.domain.taxonomy import Field, Taxonomy
+from tamiz.domain.gate import FieldPolicy, Policy, shown
+from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.triage import Prediction
 from tamiz.lab.data.example import Example
 from tamiz.models.calibration import Calibration, Fusion, Scope, Scores
@@ -31,6 +31,11 @@ STRANGE_APPLIED, STRANGE_DELTA = 0.03, 0.25
 
 HELD_BACK = 0.1
 """At least this share of the ordinary held-out tickets may not be applied: a few strange rows bound little."""
+
+UNDER_RATED = 0.01
+"""At most this share of the most severe held-out rows may be rated too low: half of what is promised for new ones."""
+
+SEVERE_STEPS = tuple(np.linspace(0.5, 0.06, 23))
 
 RECOMMEND_RIGHT = 0.5
 RECOMMEND_STEPS = tuple(np.linspace(0.2, 0.6, 21))
@@ -129,6 +134,7 @@ def fit_policy(
     scope = np.array([p.scope for p in predictions])
     strange = np.array([bool(e.abstain) for e in examples])
     scope_apply, scope_recommend = _scope_thresholds(scope, strange)
+    cautious = Policy(_cautious(taxonomy, predictions, examples))
     fields: dict[str, FieldPolicy] = {}
     for f in taxonomy.choices:
         rows = [
@@ -136,48 +142,58 @@ def fit_policy(
             for i, e in enumerate(examples)
             if not strange[i] and f.name in e.labels and scope[i] >= scope_apply
         ]
-        shown = [gate_view(taxonomy, f, predictions[i]) for i in rows]
+        answers = [shown(taxonomy, f, predictions[i], cautious) for i in rows]
         truth = [examples[i].labels[f.name] for i in rows]
-        fields[f.name] = _field_policy(shown, truth, budget, earned)
+        own = _field_policy(answers, truth, budget, earned)
+        fields[f.name] = replace(own, severe_at=cautious.of(f.name).severe_at)
     return Policy(fields, scope_apply, scope_recommend, budget)
 
 
-def gate_view(taxonomy: Taxonomy, f: Field, prediction: Prediction) -> tuple[str, float]:
-    """The value and confidence that the gate reads for a field: children below the predicted parent, derived
-    fields from the predicted inputs."""
-    if f.matrix is not None:
-        rows, columns = prediction.distributions[f.matrix.rows], prediction.distributions[f.matrix.columns]
-        value = f.matrix.at(rows.best[0], columns.best[0])
-        return value, derive(f, prediction).of(value)
-    distribution = prediction.distributions[f.name]
-    if f.parent:
-        distribution = conditioned(f, distribution, prediction.distributions[f.parent].best[0])
-    return distribution.best
+def _cautious(
+    taxonomy: Taxonomy, predictions: Sequence[Prediction], examples: Sequence[Example]
+) -> dict[str, FieldPolicy]:
+    """How severity is read: the inputs of an ordered derived field (urgency and impact of a priority) at the highest
+    probability that rates at most UNDER_RATED of the most severe held-out rows too low. A model that cannot keep that
+    promise even at the lowest step is read as it is: its low confidences ask a person."""
+    found: dict[str, FieldPolicy] = {}
+    for f in taxonomy.derived:
+        assert f.matrix is not None
+        inputs = (f.matrix.rows, f.matrix.columns)
+        worst = [p for p, e in zip(predictions, examples, strict=True) if e.labels.get(f.name) == f.keys[0]]
+        if not f.ordered or not all(taxonomy.field(name).ordered for name in inputs) or len(worst) < 30:
+            continue
+        for step in SEVERE_STEPS:
+            own = dict.fromkeys(inputs, FieldPolicy(severe_at=float(step)))
+            missed = sum(shown(taxonomy, f, p, Policy(own))[0] != f.keys[0] for p in worst)
+            if missed <= UNDER_RATED * len(worst):
+                found |= own
+                break
+    return found
 
 
 def _field_policy(
-    shown: Sequence[tuple[str, float]], truth: Sequence[str], budget: float, earned: bool
+    answers: Sequence[tuple[str, float]], truth: Sequence[str], budget: float, earned: bool
 ) -> FieldPolicy:
-    confidences = [confidence for _, confidence in shown]
-    correct = [value == true for (value, _), true in zip(shown, truth, strict=True)]
+    confidences = [confidence for _, confidence in answers]
+    correct = [value == true for (value, _), true in zip(answers, truth, strict=True)]
     recommend_at = _recommend_at(np.array(confidences), np.array(correct, dtype=bool))
     if not earned:
         return FieldPolicy(recommend_at=recommend_at)
     threshold = threshold_for(confidences, correct, budget).at
     if threshold is None:
         return FieldPolicy(recommend_at=recommend_at)
-    by_label = _strict_labels(shown, correct, threshold, budget)
+    by_label = _strict_labels(answers, correct, threshold, budget)
     return FieldPolicy(apply_at=threshold, recommend_at=min(recommend_at, threshold), by_label=by_label)
 
 
 def _strict_labels(
-    shown: Sequence[tuple[str, float]], correct: Sequence[bool], threshold: float, budget: float
+    answers: Sequence[tuple[str, float]], correct: Sequence[bool], threshold: float, budget: float
 ) -> dict[str, float | None]:
     """Labels whose own record above the field's threshold is significantly over budget: a threshold of their own
     where one exists, else None."""
     by_label: dict[str, float | None] = {}
-    for label in {value for value, _ in shown}:
-        own = [(c, right) for (value, c), right in zip(shown, correct, strict=True) if value == label]
+    for label in {value for value, _ in answers}:
+        own = [(c, right) for (value, c), right in zip(answers, correct, strict=True) if value == label]
         above = [right for c, right in own if c >= threshold]
         wrong = len(above) - sum(above)
         if wrong and binomial_cdf(wrong - 1, len(above), budget) > 1 - DELTA:

@@ -89,6 +89,8 @@ class EncoderConfig(BaseModel):
     """Optimiser steps between saved states, besides one after every epoch."""
     seed: int = Field(0, ge=0, lt=2**31)
 
+    label_texts: bool = False
+    """Every label's name, synonyms and description are training rows too; pays where classes have few rows."""
     hybrid: bool = False
     """Train the linear (TF-IDF) component too; calibration weighs the two against each other."""
     linear_features: _Count = 200_000

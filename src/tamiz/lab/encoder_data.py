@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamiz.domain.errors import DataError
-from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.taxonomy import Label, Taxonomy
 from tamiz.lab.data.example import Example
 
 MASKED = -1
 """The class index of a field that an example has no label for; it adds nothing to the loss."""
 
 _BUCKETS = 8
+
+_FEW = 8
+"""Rows of every class that a sample holds at least, where there are so many."""
 
 Ints = NDArray[np.int64]
 
@@ -31,6 +34,19 @@ class Targets:
     def labelled(self, name: str) -> Ints:
         """The row numbers that have a label of this field."""
         return np.flatnonzero(self.fields[name] != MASKED)
+
+    def only(self, rows: Ints) -> Targets:
+        """The targets of some rows."""
+        return Targets({name: classes[rows] for name, classes in self.fields.items()}, self.abstain[rows])
+
+    def sample(self, count: int, seed: int) -> Ints:
+        """Row numbers: `count` random ones (all, when there are no more), and a few of every class of every field."""
+        order = np.random.default_rng(seed).permutation(len(self.abstain))
+        chosen = [order[:count]]
+        for classes in (*self.fields.values(), self.abstain.astype(np.int64)):
+            dealt = classes[order]
+            chosen += [order[dealt == k][:_FEW] for k in np.unique(dealt) if k != MASKED]
+        return np.unique(np.concatenate(chosen))
 
 
 def targets_of(examples: Sequence[Example], taxonomy: Taxonomy) -> Targets:
@@ -49,6 +65,25 @@ def targets_of(examples: Sequence[Example], taxonomy: Taxonomy) -> Targets:
         fields[f.name] = rows
     abstain = np.array([bool(example.abstain) for example in examples], np.float32)
     return Targets(fields, abstain)
+
+
+def label_rows(taxonomy: Taxonomy) -> list[Example]:
+    """What the taxonomy says of its labels, as training rows: each name, synonym and description teaches its label.
+
+    Levels of an ordered field ("High") say nothing about a ticket's text and are left out.
+    """
+    return [
+        Example(id=f"label:{f.name}:{label.key}:{i}", text=text, labels={f.name: label.key})
+        for f in taxonomy.predicted
+        if not f.ordered
+        for label in f.labels
+        for i, text in enumerate(_sayings(label))
+    ]
+
+
+def _sayings(label: Label) -> list[str]:
+    names = (label.key.replace("_", " "), *label.display.values(), *label.synonyms)
+    return list(dict.fromkeys((*names, *label.description.values())))
 
 
 def halves(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:

@@ -16,10 +16,10 @@ import numpy as np
 
 from tamiz.domain.budget import threshold_for
 from tamiz.domain.errors import DataError
-from tamiz.domain.gate import conditioned, decide, derive
+from tamiz.domain.gate import Policy, decide, readable, shown
 from tamiz.domain.ports import Model
 from tamiz.domain.taxonomy import Field, Taxonomy
-from tamiz.domain.triage import Decision, Distribution, Prediction
+from tamiz.domain.triage import Decision, Prediction
 from tamiz.lab import metrics
 from tamiz.lab.data.check import LEAKS_ONLY, DataReport, check, require_clean
 from tamiz.lab.data.example import Example, fingerprint
@@ -59,18 +59,9 @@ def predict_all(model: Model, examples: Sequence[Example]) -> list[Prediction]:
     return [p for start in range(0, len(texts), BATCH) for p in model.predict(texts[start : start + BATCH])]
 
 
-def views(taxonomy: Taxonomy, predictions: Sequence[Prediction]) -> dict[str, View]:
+def views(taxonomy: Taxonomy, predictions: Sequence[Prediction], policy: Policy) -> dict[str, View]:
     """What the gate would read for every classification field."""
-    seen = {f.name: _view([_read(f, p) for p in predictions]) for f in taxonomy.predicted}
-    for f in taxonomy.derived:
-        assert f.matrix is not None
-        rows, columns = seen[f.matrix.rows].values, seen[f.matrix.columns].values
-        view = _view([derive(f, p) for p in predictions])
-        values = np.array([f.matrix.at(r, c) for r, c in zip(rows, columns, strict=True)], dtype=object)
-        index = {label: i for i, label in enumerate(view.labels)}
-        confidence = np.array([view.probabilities[i, index[v]] for i, v in enumerate(values)])
-        seen[f.name] = View(view.labels, values, confidence, view.probabilities)
-    return seen
+    return {f.name: _view(taxonomy, f, predictions, policy) for f in taxonomy.choices}
 
 
 def rows_of(view: View, rows: Sequence[int]) -> View:
@@ -93,7 +84,7 @@ def evaluate(model: Model, examples: Sequence[Example], plan: Plan) -> dict[str,
             path=plan.note or "data", mistake=f"no row has a label of the model's fields ({named})"
         )
     predictions = predict_all(model, clear)
-    shown = views(model.taxonomy, predictions)
+    seen = views(model.taxonomy, predictions, model.policy)
     leaks: dict[str, list[str]] = {}
     fields: dict[str, Any] = {}
     for f in wanted:
@@ -103,7 +94,7 @@ def evaluate(model: Model, examples: Sequence[Example], plan: Plan) -> dict[str,
         judged = [clear[i] for i in rows]
         data = _checked(judged, plan, f)
         leaks[f.name] = data.leaks if data else []
-        view = rows_of(shown[f.name], rows)
+        view = rows_of(seen[f.name], rows)
         fields[f.name] = field_figures(f.name, judged, view, plan)
         if f.ordered:
             truth = np.array([e.labels[f.name] for e in judged], dtype=object)
@@ -235,21 +226,16 @@ def latency(model: Model, texts: Sequence[str]) -> dict[str, float]:
     return {"p50": float(np.quantile(times, 0.5)), "p99": float(np.quantile(times, 0.99))} if times else {}
 
 
-def _read(f: Field, prediction: Prediction) -> Distribution:
-    distribution = prediction.distributions[f.name]
-    return (
-        conditioned(f, distribution, prediction.distributions[f.parent].best[0]) if f.parent else distribution
-    )
-
-
-def _view(distributions: Sequence[Distribution]) -> View:
+def _view(taxonomy: Taxonomy, f: Field, predictions: Sequence[Prediction], policy: Policy) -> View:
+    distributions = [readable(f, p, policy) for p in predictions]
+    answers = [shown(taxonomy, f, p, policy) for p in predictions]
     labels = distributions[0].labels if distributions else ()
-    probabilities = np.array([d.probabilities for d in distributions], dtype=np.float64).reshape(
-        -1, len(labels)
+    return View(
+        labels,
+        np.array([value for value, _ in answers], dtype=object),
+        np.array([confidence for _, confidence in answers], dtype=np.float64),
+        np.array([d.probabilities for d in distributions], dtype=np.float64).reshape(-1, len(labels)),
     )
-    best = probabilities.argmax(axis=1) if labels else np.zeros(0, dtype=int)
-    values = np.asarray(labels, dtype=object)[best] if labels else np.zeros(0, dtype=object)
-    return View(labels, values, probabilities[np.arange(len(best)), best], probabilities)
 
 
 def _checked(judged: Sequence[Example], plan: Plan, f: Field) -> DataReport | None:

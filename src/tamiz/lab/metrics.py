@@ -180,6 +180,15 @@ def gain(truth: Strings, ours: Strings, theirs: Strings, seed: int = 0) -> dict[
     return {**mcnemar(true == a, true == b), "macro_f1": asdict(Interval(value, float(low), float(high)))}
 
 
+def clustered(truth: Strings, guess: Strings, groups: Strings, seed: int = 0) -> Interval:
+    """Accuracy with an interval that resamples whole groups [N]: rows of one group are no independent witnesses."""
+    _, group = np.unique(groups.astype(str), return_inverse=True)
+    right, rows = np.bincount(group, truth == guess), np.bincount(group)
+    values = [right[drawn].sum() / rows[drawn].sum() for drawn in _draws(len(rows), seed)]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Interval(float(np.mean(truth == guess)), float(low), float(high))
+
+
 def _bootstrap(figure: Figure, true: Ints, guessed: Ints, seed: int) -> Interval:
     """A figure with its percentile bootstrap interval."""
     values = [figure(true[rows], guessed[rows]) for rows in _draws(len(true), seed)]

@@ -26,6 +26,7 @@ from tamiz.lab.data.public import load_public
 from tamiz.lab.data.splits import few_shot, group_disjoint, tied
 from tamiz.lab.encoder_config import EncoderConfig, parse
 from tamiz.lab.evaluate import Plan, evaluate
+from tamiz.lab.synth.scenarios import scenario_rows
 from tamiz.lab.train_encoder import train_encoder
 from tamiz.models.artifact import MANIFEST, read_manifest
 from tamiz.models.open import open_model
@@ -35,7 +36,8 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What recipe.toml says. `held_out` and `test` are shares; 0 where the source has such a split of its own."""
+    """What recipe.toml says. `source` is a public data set, or a file of scenarios in the recipe's folder. `held_out`
+    and `test` are shares; 0 where the source has such a split of its own."""
 
     folder: Path
     source: str
@@ -86,7 +88,7 @@ def read_recipe(folder: Path) -> Recipe:
 
 def rows_of(recipe: Recipe) -> Rows:
     """Load and split. Near duplicates stay on one side where the recipe draws its own test rows."""
-    splits = {name: [_mapped(e, recipe) for e in rows] for name, rows in load_public(recipe.source).items()}
+    splits = {name: [_mapped(e, recipe) for e in rows] for name, rows in _source(recipe).items()}
     if recipe.test:
         everything = tied([e for rows in splits.values() for e in rows])
         splits = group_disjoint(
@@ -96,6 +98,12 @@ def rows_of(recipe: Recipe) -> Rows:
     if recipe.held_out:
         train, held_out = drawn_apart(train, recipe.primary, recipe.held_out)
     return Rows(train, held_out, splits["test"])
+
+
+def _source(recipe: Recipe) -> Mapping[str, Sequence[Example]]:
+    if recipe.source.endswith(".toml"):
+        return scenario_rows(recipe.folder / recipe.source, recipe.primary)
+    return load_public(recipe.source)
 
 
 def drawn_apart(

@@ -28,7 +28,7 @@ from tamiz.lab.base_models import Base, load_base
 from tamiz.lab.calibrate import Answers, fit_calibration, fit_policy, fit_scope
 from tamiz.lab.data.example import Example, fingerprint
 from tamiz.lab.encoder_config import EncoderConfig
-from tamiz.lab.encoder_data import Targets, halves, targets_of
+from tamiz.lab.encoder_data import Targets, halves, label_rows, targets_of
 from tamiz.lab.encoder_loop import Rows, Run, embed, hardware
 from tamiz.lab.encoder_net import EncoderNet, adapt, class_means, merged
 from tamiz.lab.encoder_state import forget_state, has_state
@@ -46,8 +46,8 @@ from tamiz.models.tfidf import TfidfOptions
 
 Floats = NDArray[np.float32]
 
-CENTROID_ROWS = 4_000
-"""At most this many training rows are embedded once more for the class centroids."""
+SAMPLED_ROWS = 4_000
+"""About so many training rows are embedded for the heads' first class vectors, and once more for the centroids."""
 
 
 def train_encoder(
@@ -72,7 +72,8 @@ def train_encoder(
     stop, judged = _checked(config, train, held_out, out)
     run_folder = out.with_name(f"{out.name}.run")
     base = load_base(config, [e.text for e in train])
-    learned = learn(base, config, train, stop, taxonomy, run_folder)
+    taught = [*train, *label_rows(taxonomy)] if config.label_texts else train
+    learned = learn(base, config, taught, stop, taxonomy, run_folder)
     linear = _linear(config, train, taxonomy) if config.hybrid else None
     with tempfile.TemporaryDirectory() as folder:
         heads = EncoderHeads(learned.heads, taxonomy)
@@ -201,8 +202,10 @@ def learn(
         heads = frozen_heads(unit, targets, taxonomy, config)
         heads[CENTROIDS] = _centroids(unit, targets, taxonomy)
         return Learned(merged(net), heads, report)
+    sample = targets.sample(SAMPLED_ROWS, config.seed)
+    sampled = [rows.ids[i] for i in sample]
     if not has_state(folder):  # a resumed run brings its heads along
-        net.start_heads(embed(net, rows.ids, base.pad, where), targets, config.centred)
+        net.start_heads(embed(net, sampled, base.pad, where), targets.only(sample), config.centred)
     judged = targets_of(stop, taxonomy)
     run = Run(net, rows, config, where, folder)
     progress = run.fit(
@@ -211,9 +214,8 @@ def learn(
         run_key(config, train, stop, taxonomy),
     )
     report |= {"steps": progress.step, "held_out_macro_f1": [round(score, 5) for score in progress.scores]}
-    sample = np.sort(np.random.default_rng(config.seed).permutation(len(train))[:CENTROID_ROWS])
-    unit = embed(net, [rows.ids[i] for i in sample], base.pad, where)
-    heads = {**net.plain_heads(), CENTROIDS: _centroids(unit, targets, taxonomy, sample)}
+    unit = embed(net, sampled, base.pad, where)
+    heads = {**net.plain_heads(), CENTROIDS: _centroids(unit, targets.only(sample), taxonomy)}
     return Learned(merged(net), heads, report)
 
 
@@ -225,8 +227,8 @@ def run_key(
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def _centroids(unit: Floats, targets: Targets, taxonomy: Taxonomy, rows: Any = slice(None)) -> Floats:
-    classes = targets.fields[taxonomy.primary][rows]
+def _centroids(unit: Floats, targets: Targets, taxonomy: Taxonomy) -> Floats:
+    classes = targets.fields[taxonomy.primary]
     return class_means(unit, classes, len(taxonomy.field(taxonomy.primary).classes))
 
 
