@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from tamiz.cli.console import err
-from tamiz.cli.tables import Columns, choices, need_training, tell
+from tamiz.cli.tables import Columns, TaxonomyFile, choices, need_training, read_taxonomy, tell
 
 EXAMPLES = """Examples:\n
   tamiz backtest tickets.csv\n
   tamiz backtest export.xlsx --labels "Assignment group,Priority" --out report\n
-  tamiz backtest tickets.csv --column Text=body --budget 0.01 --quick"""
+  tamiz backtest tickets.csv --column Text=body --budget 0.01 --quick\n
+  tamiz backtest tickets.csv --taxonomy my.toml"""
 
 
 def command(
@@ -23,6 +24,7 @@ def command(
     ] = None,
     columns: Columns = [],  # noqa: B006 - typer reads the default, nothing changes it
     labels: Annotated[str, typer.Option(help="The label columns, commas between; else found.")] = "",
+    taxonomy: TaxonomyFile = None,
     budget: Annotated[float, typer.Option(min=0.001, max=0.5, help="Wrong share among applied.")] = 0.02,
     base: Annotated[
         str, typer.Option(help="The encoder: auto, none, a model folder, or a base such as all-MiniLM-L6-v2.")
@@ -39,7 +41,8 @@ def command(
 
         folder = out or _free(Path(f"backtest-{tickets.stem}"))
         named = [label.strip() for label in labels.split(",") if label.strip()]
-        options = BacktestOptions(folder, choices(columns), named, budget, base, quick)
+        stated = read_taxonomy(taxonomy)
+        options = BacktestOptions(folder, choices(columns), named, budget, base, quick, stated)
         report = backtest(tickets, options, tell)
         written = write_backtest(report, folder)
     typer.echo(as_text(report))

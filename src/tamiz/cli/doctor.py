@@ -43,8 +43,10 @@ def command() -> None:
         models = registry(current)
         for entry in models.list():
             out.print(f"  model {entry.name} {entry.content_hash[:12]}{' (active)' if entry.active else ''}")
-        triage = load("", current).triage("The printer on the second floor jams on every page")
-        out.print(f"  triage works: category {triage.fields[load('', current).taxonomy.primary].top[0][0]}")
+        sieve = load("", current)
+        triage = sieve.triage("The printer on the second floor jams on every page")
+        primary = sieve.taxonomy.primary
+        out.print(f"  triage works: {primary} {triage.fields[primary].top[0][0]}", markup=False)
     except TamizError as error:
         problems.append(error.one_line())
     for problem in problems:

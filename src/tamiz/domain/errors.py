@@ -49,7 +49,7 @@ class InputError(TamizError):
 class TaxonomyError(InputError):
     """{path}:{line}: {mistake}"""
 
-    hint = "Fix that line; `tamiz taxonomy check` reads the file again."
+    hint = "Mend the file; `tamiz taxonomy check FILE` reads it again."
 
 
 class DataError(InputError):

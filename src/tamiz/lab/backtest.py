@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tamiz.bootstrap.wiring import starter_folder
 from tamiz.domain.errors import ConfigError, DataError
 from tamiz.domain.gate import Policy, decide, shown
-from tamiz.domain.taxonomy import Taxonomy, infer
+from tamiz.domain.taxonomy import FieldKind, Taxonomy, infer
 from tamiz.domain.triage import Prediction
 from tamiz.lab.backtest_findings import (
     Applied,
@@ -57,7 +57,7 @@ Policies = Mapping[float, Policy]
 class BacktestOptions:
     """`out` is the folder to fill. `columns` maps a column to a role (see `detect`), `labels` names the label columns
     (empty: found by themselves), `budget` is the wrong share among applied values that the model is given, `base`
-    the encoder (see `find_encoder`), `quick` leaves it out."""
+    the encoder (see `find_encoder`), `quick` leaves it out, `taxonomy` states fields and labels (None: inferred)."""
 
     out: Path
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +65,7 @@ class BacktestOptions:
     budget: float = 0.02
     base: str = AUTO
     quick: bool = False
+    taxonomy: Taxonomy | None = None
     seed: int = 0
 
 
@@ -118,7 +119,7 @@ def read(path: Path, options: BacktestOptions) -> Imported:
     """Import the export and choose the fields that have enough labels."""
     table = read_table(path)
     mapping = detect(table, {**options.columns, **dict.fromkeys(options.labels, "label")})
-    loaded = to_examples(table, mapping)
+    loaded = to_examples(table, mapping, options.taxonomy)
     examples, notes = newest(loaded.examples, options.seed)
     values = {
         f.name: [e.labels[f.name] for e in examples if f.name in e.labels] for f in loaded.taxonomy.choices
@@ -142,9 +143,24 @@ def read(path: Path, options: BacktestOptions) -> Imported:
         mapping,
         loaded,
         examples,
-        infer(path.stem, kept),
+        reduced(options.taxonomy, kept) if options.taxonomy else infer(path.stem, kept),
         [*(n for n in loaded.notes if "kept aside" not in n), *notes],
     )
+
+
+def reduced(taxonomy: Taxonomy, names: Collection[str]) -> Taxonomy:
+    """The taxonomy with these choices only. One whose parent or inputs are missing is learned for itself."""
+    kept = [f for f in taxonomy.fields if f.kind is FieldKind.TEXT or f.name in names]
+    fields = [
+        replace(
+            f,
+            parent=f.parent if f.parent in names else "",
+            matrix=f.matrix if f.matrix and {f.matrix.rows, f.matrix.columns} <= {*names} else None,
+        )
+        for f in kept
+    ]
+    primary = taxonomy.primary if taxonomy.primary in names else next(iter(names))
+    return replace(taxonomy, fields=tuple(fields), primary=primary)
 
 
 def learnable(labels: Sequence[str]) -> list[str]:

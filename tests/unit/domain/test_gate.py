@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tamiz.domain.errors import ConfigError
-from tamiz.domain.gate import FieldPolicy, Policy, decide, derive
+from tamiz.domain.gate import FieldPolicy, Policy, decide, derive, shown
 from tamiz.domain.taxonomy import ABSTAIN
 from tamiz.domain.taxonomy_file import default_taxonomy
-from tamiz.domain.triage import Decision, Reason
+from tamiz.domain.triage import Decision, Distribution, Reason
 from tamiz.testing import ScriptedModel
 
 TAXONOMY = default_taxonomy()
@@ -87,8 +87,40 @@ def test_no_application_is_null_and_never_listed_as_a_label() -> None:
     assert "none" not in dict(field.top)
 
 
+@pytest.mark.parametrize(
+    ("probabilities", "severe_at", "value"),
+    [
+        ((0.2, 0.3, 0.5), None, "Low"),
+        ((0.2, 0.3, 0.5), 0.5, "Medium"),
+        ((0.2, 0.3, 0.5), 0.2, "High"),
+        ((0.1, 0.05, 0.85), 0.2, "Low"),
+        ((0.3, 0.3, 0.3999999), 1.0, "Low"),  # rounding may leave the whole mass below the bar
+    ],
+)
+def test_severity_is_read_with_the_caution_that_the_policy_asks_for(probabilities, severe_at, value) -> None:
+    urgency = Distribution(("High", "Medium", "Low"), probabilities)
+    assert FieldPolicy(severe_at=severe_at).read(urgency) == (value, urgency.of(value))
+
+
+def test_a_priority_follows_from_urgency_and_impact_as_they_are_read() -> None:
+    cautious = {name: FieldPolicy(recommend_at=0.1, severe_at=0.2) for name in ("urgency", "impact")}
+    policy = Policy({**cautious, "priority": FieldPolicy(recommend_at=0.0)})
+    answer = {"urgency": ("Low", 0.5), "impact": ("High", 0.9)}
+    read, plain = outcome(answer, policy), outcome(answer, Policy())
+    assert (read["urgency"].value, read["impact"].value, read["priority"].value) == (
+        "High",
+        "High",
+        "Critical",
+    )
+    assert (plain["urgency"].value, plain["impact"].value) == ("Low", "High")
+    assert read["urgency"].confidence == pytest.approx(0.25)
+    model = ScriptedModel(TAXONOMY, lambda text: {**SURE, **answer})
+    told = shown(TAXONOMY, TAXONOMY.field("priority"), model.predict(["x"])[0], policy)
+    assert told == (read["priority"].value, pytest.approx(read["priority"].confidence))
+
+
 def test_policies_survive_a_round_trip_and_refuse_unknown_modes() -> None:
-    policy = Policy({"a": FieldPolicy(Decision.RECOMMEND, 0.9, 0.4, {"x": None})}, 0.1, 0.2, 0.02)
+    policy = Policy({"a": FieldPolicy(Decision.RECOMMEND, 0.9, 0.4, {"x": None}, 0.2)}, 0.1, 0.2, 0.02)
     assert Policy.from_dict(policy.to_dict()) == policy
     with pytest.raises(ConfigError, match=r"policy\.a"):
         policy.with_modes({"a": "always"})

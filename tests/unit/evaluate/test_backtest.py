@@ -13,6 +13,7 @@ import pytest
 from tamiz.domain.budget import minimum_rows
 from tamiz.domain.errors import ConfigError, DataError
 from tamiz.domain.gate import FieldPolicy
+from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.triage import Decision, FieldTriage
 from tamiz.lab.data.example import Example
 
@@ -29,6 +30,7 @@ from tamiz.lab.backtest_findings import (
 )
 from tamiz.lab.backtest_report import as_html, as_text, verdict, write_backtest
 from tamiz.lab.backtest_slices import cut, newest
+from tamiz.lab.synth import generate
 from tamiz.models.open import open_model
 
 Report = dict[str, Any]
@@ -42,6 +44,27 @@ def done(messy: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report,
     report = backtest(messy, BacktestOptions(out, quick=True), told.append)
     write_backtest(report, out)
     return report, out, told
+
+
+def test_a_stated_taxonomy_says_what_is_learned(tmp_path: Path) -> None:
+    rows = [
+        {"text": t.body, "category": t.labels["category"], "priority": t.labels["priority"]}
+        for t in generate(400, 5)
+        if not t.abstain
+    ]
+    path = tmp_path / "desk.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    report = backtest(path, BacktestOptions(tmp_path / "out", quick=True, taxonomy=default_taxonomy()), print)
+    assert list(report["fields"]) == ["category", "priority"]
+    taxonomy = open_model(tmp_path / "out" / "model").taxonomy
+    assert taxonomy.field("category").keys == default_taxonomy().field("category").keys
+    assert taxonomy.field("priority").matrix is None  # urgency and impact have no labels here
+    category = report["fields"]["category"]
+    majority = category["baselines"]["majority"]["accuracy"]["value"]
+    assert category["model"]["accuracy"]["value"] > majority
 
 
 def test_a_messy_export_goes_through_by_itself(done: tuple[Report, Path, list[str]]) -> None:

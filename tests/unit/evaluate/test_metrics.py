@@ -103,3 +103,14 @@ def test_no_rows_give_no_number() -> None:
     assert math.isnan(metrics.macro_f1(none, none))
     assert math.isnan(metrics.ece(np.zeros(0), np.zeros(0, dtype=bool)))
     assert metrics.risk_coverage(np.zeros(0), np.zeros(0, dtype=bool)) == []
+
+
+def test_an_interval_over_groups_is_wider_than_one_over_rows() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 25).astype(str).astype(object)
+    truth = np.full(1000, "a", dtype=object)
+    guess = np.where(np.repeat(rng.random(40) < 0.7, 25), "a", "b").astype(object)  # right or wrong by group
+    by_group = metrics.clustered(truth, guess, groups)
+    by_row = metrics.clustered(truth, guess, np.arange(1000).astype(object))
+    assert by_group.value == by_row.value == pytest.approx(float(np.mean(truth == guess)))
+    assert by_group.high - by_group.low > 3 * (by_row.high - by_row.low)

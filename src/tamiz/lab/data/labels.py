@@ -83,25 +83,30 @@ def matched_columns(
     columns = [
         c for c in dict.fromkeys((*mapping.labels, *mapping.candidates, *table.columns)) if c not in taken
     ]
+    sure = {f.name: _by_header(f, columns, mapping) for f in taxonomy.choices}
+    columns = [c for c in columns if c not in sure.values()]
     found = []
     for f in taxonomy.choices:
-        column = _column_of(f, columns, table, mapping)
-        if column is not None:
+        column = sure[f.name] or _by_values(f, columns, table)
+        if column in columns:
             columns.remove(column)
+        if column:
             found.append(_resolved(table, column, f, empty_is_none))
     return found
 
 
-def _column_of(f: Field, columns: Sequence[str], table: Table, mapping: ColumnMapping) -> str | None:
+def _by_header(f: Field, columns: Sequence[str], mapping: ColumnMapping) -> str:
     names = {fold_header(f.name), *(fold_header(text) for text in f.display.values())}
-    sure = [c for c in columns if mapping.roles.get(c) == f.name and c in mapping.labels]
-    sure = [c for c in columns if fold_header(c) in names] + sure
-    if sure:
-        return sure[0]
+    named = [c for c in columns if fold_header(c) in names]
+    named += [c for c in columns if mapping.roles.get(c) == f.name and c in mapping.labels]
+    return named[0] if named else ""
+
+
+def _by_values(f: Field, columns: Sequence[str], table: Table) -> str:
     index = _index(f)
     shares = [(_share(table.column(c), index), -place, c) for place, c in enumerate(columns)]
     best = max(shares, default=(0.0, 0, ""))
-    return best[2] if best[0] >= 0.5 else None
+    return best[2] if best[0] >= 0.5 else ""
 
 
 def _share(cells: Sequence[str], index: Mapping[str, str]) -> float:
