@@ -1,10 +1,10 @@
 """Error budgets: the lowest confidence at which values may be applied so that few of the applied ones are wrong.
 
-Thresholds are tried in sequences fixed before any answer is looked at: each starts at a set share of the most
-confident rows and takes in less and less confident ones, with an exact binomial test at every step; its first failure
-ends it. Several starts share δ between them, because a single error among the few most confident rows would end a
-sequence that starts there. So the probability that the wrong share among applied values exceeds the budget is at most
-δ (fixed-sequence testing with several starts, as in Learn-then-Test, Angelopoulos et al. 2021). A bound on the
+Thresholds are tried in one sequence fixed before any answer is looked at: from the most confident rows on, taking in
+less and less confident ones, with an exact binomial test at every step. A part of δ enters at each of several starts
+and is carried on while tests pass; a test that fails uses up what was carried (the fallback procedure, Wiens 2003), so a
+single error among the few most confident rows does not end everything. The probability that the wrong share among
+applied values exceeds the budget is at most δ (in the manner of Learn-then-Test, Angelopoulos et al. 2021). A bound on the
 expectation over all tickets would promise less than people hear.
 """
 
@@ -18,7 +18,7 @@ from itertools import accumulate
 DELTA = 0.02
 STEPS = 100
 STARTS = (0.25, 0.5, 0.75)
-"""Shares of the rows at which sequences start, besides the smallest group in which a flawless record would pass."""
+"""Shares of the rows at which parts of δ enter, besides the smallest group in which a flawless record would pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,21 @@ def threshold_for(
     order = sorted(range(len(confidences)), key=lambda i: -confidences[i])
     ranked = [confidences[i] for i in order]
     wrong = [0, *accumulate(int(not correct[i]) for i in order)]
-    starts, level = _starts(len(order), budget, delta)
-    best = 0
-    for start in starts:
-        for size in _sizes(start, len(order), steps):
-            while size < len(order) and ranked[size] == ranked[size - 1]:
-                size += 1
-            if binomial_cdf(wrong[size], size, budget) > level:
-                break
-            best = max(best, size)
+    parts = _parts(len(order), budget, delta)
+    level, best, best_level = 0.0, 0, delta
+    for size in _sizes(parts, len(order), steps):
+        level += parts.get(size, 0.0)
+        if not level:
+            continue
+        while size < len(order) and ranked[size] == ranked[size - 1]:
+            size += 1
+        if binomial_cdf(wrong[size], size, budget) <= level:
+            best, best_level = max(best, size), level
+        else:
+            level = 0.0
     if not best:
         return Threshold(None, budget, delta, len(order), 0, 0, 1.0)
-    bound = upper_bound(wrong[best], best, level)
+    bound = upper_bound(wrong[best], best, best_level)
     return Threshold(ranked[best - 1], budget, delta, len(order), best, wrong[best], bound)
 
 
@@ -102,17 +105,20 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     return min(1.0, total)
 
 
-def _starts(total: int, budget: float, delta: float) -> tuple[list[int], float]:
-    """Where sequences start, in rows, and the level of each test. Few rows allow a single start."""
-    level = delta / (len(STARTS) + 1)
-    least = minimum_rows(budget, level)
+def _parts(total: int, budget: float, delta: float) -> dict[int, float]:
+    """Where parts of δ enter, in rows; together they are at most δ. Few rows allow a single start."""
+    part = delta / (len(STARTS) + 1)
+    least = minimum_rows(budget, part)
     if total < 2 * least:
-        return [minimum_rows(budget, delta)], delta
-    return [least, *(math.ceil(share * total) for share in STARTS if share * total > least)], level
+        single = minimum_rows(budget, delta)
+        return {single: delta} if single <= total else {}
+    return {least: part} | {math.ceil(share * total): part for share in STARTS if share * total > least}
 
 
-def _sizes(start: int, total: int, steps: int) -> list[int]:
-    if start > total:
+def _sizes(parts: dict[int, float], total: int, steps: int) -> list[int]:
+    """The sizes to test, rising: the starts, and so many even steps from the first of them to all rows."""
+    if not parts:
         return []
-    step = max(1, math.ceil((total - start) / steps))
-    return [*range(start, total, step), total]
+    first = min(parts)
+    step = max(1, math.ceil((total - first) / steps))
+    return sorted({*parts, *range(first, total, step), total})

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,9 +73,11 @@ def train_encoder(
     stop, judged = _checked(config, train, held_out, out)
     run_folder = out.with_name(f"{out.name}.run")
     base = load_base(config, [e.text for e in train])
+    started = time.monotonic()
     taught = [*train, *label_rows(taxonomy)] if config.label_texts else train
     learned = learn(base, config, taught, stop, taxonomy, run_folder)
     linear = _linear(config, train, taxonomy) if config.hybrid else None
+    seconds = round(time.monotonic() - started, 1)
     with tempfile.TemporaryDirectory() as folder:
         heads = EncoderHeads(learned.heads, taxonomy)
         texts = [e.text for e in judged]
@@ -87,7 +90,7 @@ def train_encoder(
         predictions = calibration.predictions(taxonomy, raw.components, signals)
         facts = {
             **make_manifest(serving.KIND, out.name, config.seed, taxonomy, train, held_out),
-            "training": {**config.model_dump(), **learned.report},
+            "training": {**config.model_dump(), **learned.report, "seconds": seconds},
             "metrics": {"export": exported.to_dict()},
             "policy": fit_policy(taxonomy, predictions, judged, budget, earned).to_dict(),
             "calibration": calibration.to_dict(),
