@@ -11,10 +11,20 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch comes with the extra 'train'")
 
 from tamiz.domain.errors import ConfigError
+from tamiz.domain.taxonomy import infer
+from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.lab.base_models import load_base
 from tamiz.lab.data.example import Example
 from tamiz.lab.encoder_config import load_config, parse, profiles
-from tamiz.lab.encoder_data import MASKED, balanced_weights, bucketed, halves, padded, targets_of
+from tamiz.lab.encoder_data import (
+    MASKED,
+    balanced_weights,
+    bucketed,
+    halves,
+    label_rows,
+    padded,
+    targets_of,
+)
 from tamiz.lab.encoder_loop import Rows, Run, embed, hardware
 from tamiz.lab.encoder_net import EncoderNet, adapt, contrastive_loss, loss_of, merged
 from tamiz.lab.export_onnx import choose, export_fp32, quantize_int8
@@ -174,6 +184,34 @@ def test_batches_hold_every_row_once_and_texts_of_similar_length() -> None:
     again, other = bucketed(lengths, 16, seed=1, epoch=2), bucketed(lengths, 16, seed=1, epoch=3)
     assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(batches, other, strict=True))
+
+
+def test_a_sample_holds_random_rows_and_a_few_of_every_class() -> None:
+    taxonomy = infer("x", {"area": ["common", "rare"]})
+    examples = [Example(str(i), "text", {"area": "rare" if i % 200 == 0 else "common"}) for i in range(2000)]
+    targets = targets_of(examples, taxonomy)
+    rows = targets.sample(100, seed=3)
+    assert np.array_equal(rows, targets.sample(100, seed=3))
+    assert 100 <= len(rows) <= 120
+    assert (targets.only(rows).fields["area"] == taxonomy.field("area").classes.index("rare")).sum() >= 8
+    assert np.array_equal(targets.sample(5000, seed=3), np.arange(2000))
+
+
+def test_labels_teach_themselves_but_levels_do_not() -> None:
+    taxonomy = default_taxonomy()
+    rows = label_rows(taxonomy)
+    assert {name for e in rows for name in e.labels} == {f.name for f in taxonomy.predicted if not f.ordered}
+    told = [e.text for e in rows if e.labels == {"application": "Outlook"}]
+    assert told == [
+        "Outlook",
+        "Exchange",
+        "mail",
+        "correo",
+        "e-mail",
+        "buzón",
+        "Outlook, Exchange and mailboxes.",
+    ]
+    assert len(targets_of(rows, taxonomy).labelled("category")) >= 6
 
 
 def test_padding_is_masked() -> None:
