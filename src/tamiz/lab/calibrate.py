@@ -35,7 +35,10 @@ HELD_BACK = 0.1
 UNDER_RATED = 0.01
 """At most this share of the most severe held-out rows may be rated too low: half of what is promised for new ones."""
 
-SEVERE_STEPS = tuple(np.linspace(0.5, 0.06, 23))
+SEVERE_STEPS = tuple(np.linspace(0.5, 0.06, 23).round(2))
+
+FEW_SEVERE = 30
+"""Fewer of the most severe held-out rows promise nothing: severity is read as it is."""
 
 RECOMMEND_RIGHT = 0.5
 RECOMMEND_STEPS = tuple(np.linspace(0.2, 0.6, 21))
@@ -154,19 +157,22 @@ def _cautious(
 ) -> dict[str, FieldPolicy]:
     """How severity is read: the inputs of an ordered derived field (urgency and impact of a priority) at the highest
     probability that rates at most UNDER_RATED of the most severe held-out rows too low. A model that cannot keep that
-    promise even at the lowest step is read as it is: its low confidences ask a person."""
+    promise is read at the lowest step: what it shows then has little confidence, and asks a person."""
     found: dict[str, FieldPolicy] = {}
     for f in taxonomy.derived:
         assert f.matrix is not None
         inputs = (f.matrix.rows, f.matrix.columns)
         worst = [p for p, e in zip(predictions, examples, strict=True) if e.labels.get(f.name) == f.keys[0]]
-        if not f.ordered or not all(taxonomy.field(name).ordered for name in inputs) or len(worst) < 30:
+        if (
+            not f.ordered
+            or not all(taxonomy.field(name).ordered for name in inputs)
+            or len(worst) < FEW_SEVERE
+        ):
             continue
         for step in SEVERE_STEPS:
-            own = dict.fromkeys(inputs, FieldPolicy(severe_at=float(step)))
-            missed = sum(shown(taxonomy, f, p, Policy(own))[0] != f.keys[0] for p in worst)
+            found |= dict.fromkeys(inputs, FieldPolicy(severe_at=float(step)))
+            missed = sum(shown(taxonomy, f, p, Policy(found))[0] != f.keys[0] for p in worst)
             if missed <= UNDER_RATED * len(worst):
-                found |= own
                 break
     return found
 
