@@ -186,7 +186,7 @@ def _judge(
     model = open_model(folder)
     judged = _Answered(parts.judged, predict_all(model, parts.judged))
     repeats = _Answered(parts.repeats, predict_all(model, parts.repeats))
-    seen = views(data.taxonomy, judged.predictions, policies[options.budget])
+    seen = views(data.taxonomy, judged.predictions)
     plan = Plan(parts.slices.all, allow_leak=True, seed=options.seed)
     routing = _routing(data)
     found: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +12,8 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from tamiz.domain.budget import DELTA, binomial_cdf, minimum_rows, threshold_for, upper_bound
-from tamiz.domain.gate import FieldPolicy, Policy, shown
-from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.gate import FieldPolicy, Policy, decide, shown
+from tamiz.domain.taxonomy import ABSTAIN, Taxonomy
 from tamiz.domain.triage import Prediction
 from tamiz.lab.data.example import Example
 from tamiz.models.calibration import Calibration, Fusion, Scope, Scores
@@ -32,10 +32,10 @@ STRANGE_APPLIED, STRANGE_DELTA = 0.03, 0.25
 HELD_BACK = 0.1
 """At least this share of the ordinary held-out tickets may not be applied: a few strange rows bound little."""
 
-UNDER_RATED = 0.01
-"""At most this share of the most severe held-out rows may be rated too low: half of what is promised for new ones."""
+UNDER_RATED = 0.015
+"""At most this share of the most severe held-out rows may be shown too low: less than the 2 % that new ones may show."""
 
-SEVERE_STEPS = tuple(np.linspace(0.5, 0.06, 23).round(2))
+SEVERE_STEPS = tuple(np.linspace(0.5, 0.06, 12).round(2))
 
 FEW_SEVERE = 30
 """Fewer of the most severe held-out rows promise nothing: severity is read as it is."""
@@ -137,32 +137,35 @@ def fit_policy(
     scope = np.array([p.scope for p in predictions])
     strange = np.array([bool(e.abstain) for e in examples])
     scope_apply, scope_recommend = _scope_thresholds(scope, strange)
-    cautious = Policy(_cautious(taxonomy, predictions, examples))
-    fields: dict[str, FieldPolicy] = {}
-    for f in taxonomy.choices:
-        rows = [
-            i
-            for i, e in enumerate(examples)
-            if not strange[i] and f.name in e.labels and scope[i] >= scope_apply
-        ]
-        answers = [shown(taxonomy, f, predictions[i], cautious) for i in rows]
-        truth = [examples[i].labels[f.name] for i in rows]
-        own = _field_policy(answers, truth, budget, earned)
-        fields[f.name] = replace(own, severe_at=cautious.of(f.name).severe_at)
-    return Policy(fields, scope_apply, scope_recommend, budget)
+    clear = [(p, e) for p, e, odd in zip(predictions, examples, strange, strict=True) if not odd]
+    limits = Policy(scope_apply=scope_apply, scope_recommend=scope_recommend, budget=budget)
+
+    def policy(severe: Mapping[str, float]) -> Policy:
+        reading = Policy({name: FieldPolicy(severe_at=at) for name, at in severe.items()})
+        fields = {}
+        for f in taxonomy.choices:
+            rows = [(p, e) for p, e in clear if f.name in e.labels and p.scope >= scope_apply]
+            answers = [shown(taxonomy, f, p, reading) for p, _ in rows]
+            own = _field_policy(answers, [e.labels[f.name] for _, e in rows], budget, earned)
+            fields[f.name] = replace(own, severe_at=severe.get(f.name))
+        return replace(limits, fields=fields)
+
+    return _cautious(taxonomy, clear, policy)
 
 
 def _cautious(
-    taxonomy: Taxonomy, predictions: Sequence[Prediction], examples: Sequence[Example]
-) -> dict[str, FieldPolicy]:
-    """How severity is read: the inputs of an ordered derived field (urgency and impact of a priority) at the highest
-    probability that rates at most UNDER_RATED of the most severe held-out rows too low. A model that cannot keep that
-    promise is read at the lowest step: what it shows then has little confidence, and asks a person."""
-    found: dict[str, FieldPolicy] = {}
+    taxonomy: Taxonomy,
+    clear: Sequence[tuple[Prediction, Example]],
+    policy: Callable[[dict[str, float]], Policy],
+) -> Policy:
+    """The policy that reads severity with enough caution: the inputs of an ordered derived field (urgency and impact
+    of a priority) at the highest probability at which at most UNDER_RATED of the most severe held-out rows are shown
+    too low. Rows that ask a person are not shown. Where no step is enough, the lowest one is taken."""
+    severe: dict[str, float] = {}
     for f in taxonomy.derived:
         assert f.matrix is not None
         inputs = (f.matrix.rows, f.matrix.columns)
-        worst = [p for p, e in zip(predictions, examples, strict=True) if e.labels.get(f.name) == f.keys[0]]
+        worst = [p for p, e in clear if e.labels.get(f.name) == f.keys[0]]
         if (
             not f.ordered
             or not all(taxonomy.field(name).ordered for name in inputs)
@@ -170,11 +173,12 @@ def _cautious(
         ):
             continue
         for step in SEVERE_STEPS:
-            found |= dict.fromkeys(inputs, FieldPolicy(severe_at=float(step)))
-            missed = sum(shown(taxonomy, f, p, Policy(found))[0] != f.keys[0] for p in worst)
-            if missed <= UNDER_RATED * len(worst):
+            severe |= dict.fromkeys(inputs, float(step))
+            fitted = policy(severe)
+            told = [decide(taxonomy, p, fitted)[f.name].value for p in worst]
+            if sum(value not in (f.keys[0], ABSTAIN) for value in told) <= UNDER_RATED * len(worst):
                 break
-    return found
+    return policy(severe)
 
 
 def _field_policy(

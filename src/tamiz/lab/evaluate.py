@@ -59,9 +59,9 @@ def predict_all(model: Model, examples: Sequence[Example]) -> list[Prediction]:
     return [p for start in range(0, len(texts), BATCH) for p in model.predict(texts[start : start + BATCH])]
 
 
-def views(taxonomy: Taxonomy, predictions: Sequence[Prediction], policy: Policy) -> dict[str, View]:
-    """What the gate would read for every classification field."""
-    return {f.name: _view(taxonomy, f, predictions, policy) for f in taxonomy.choices}
+def views(taxonomy: Taxonomy, predictions: Sequence[Prediction]) -> dict[str, View]:
+    """The most likely value of every classification field; a policy may read severity with more caution."""
+    return {f.name: _view(taxonomy, f, predictions, Policy()) for f in taxonomy.choices}
 
 
 def rows_of(view: View, rows: Sequence[int]) -> View:
@@ -84,7 +84,7 @@ def evaluate(model: Model, examples: Sequence[Example], plan: Plan) -> dict[str,
             path=plan.note or "data", mistake=f"no row has a label of the model's fields ({named})"
         )
     predictions = predict_all(model, clear)
-    seen = views(model.taxonomy, predictions, model.policy)
+    seen = views(model.taxonomy, predictions)
     leaks: dict[str, list[str]] = {}
     fields: dict[str, Any] = {}
     for f in wanted:

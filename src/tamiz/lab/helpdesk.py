@@ -98,7 +98,7 @@ def judge(model: Model, rows: Rows) -> dict[str, Any]:
     evaluation = evaluate(model, rows.test, Plan(train=rows.train, allow_leak=True))
     clear = [e for e in rows.test if not e.abstain]
     predictions = predict_all(model, clear)
-    seen = views(model.taxonomy, predictions, model.policy)
+    seen = views(model.taxonomy, predictions)
     truth = {name: np.array([_label(e, name) for e in clear], dtype=object) for name in seen}
     return {
         "rows": {part: len(getattr(rows, part)) for part in ("train", "held_out", "test")},
@@ -115,8 +115,8 @@ def judge(model: Model, rows: Rows) -> dict[str, Any]:
 def severity(
     taxonomy: Taxonomy, predictions: Sequence[Prediction], policy: Policy, rows: Rows
 ) -> dict[str, Any]:
-    """How far off priorities are, read with caution (as the model's policy does) and as the most likely ones, and
-    what a table from topic to its most frequent priority would score. `predictions` are of the ordinary test rows."""
+    """How far off the most likely priorities are, beside a table from topic to its most frequent priority; and what
+    the policy, which reads urgency and impact with caution, suggests. `predictions` are of the ordinary test rows."""
     clear = [e for e in rows.test if not e.abstain]
     truth = np.array([_label(e, PRIORITY) for e in clear], dtype=object)
     counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
@@ -128,16 +128,14 @@ def severity(
     outcomes = [decide(taxonomy, p, policy)[PRIORITY] for p in predictions]
     return {
         "severe_at": policy.of("urgency").severe_at,
-        "as_shown": _off_by(taxonomy, [shown_as(taxonomy, p, policy) for p in predictions], truth),
-        "most_likely": _off_by(taxonomy, [shown_as(taxonomy, p, Policy()) for p in predictions], truth),
+        "most_likely": _off_by(taxonomy, [_most_likely(taxonomy, p) for p in predictions], truth),
         "topic_alone": _off_by(taxonomy, by_topic, truth),
         "after_the_gate": _after_the_gate(taxonomy, outcomes, truth),
     }
 
 
-def shown_as(taxonomy: Taxonomy, prediction: Prediction, policy: Policy) -> str:
-    """The priority that would be shown, were nothing left to people."""
-    return shown(taxonomy, taxonomy.field(PRIORITY), prediction, policy)[0]
+def _most_likely(taxonomy: Taxonomy, prediction: Prediction) -> str:
+    return shown(taxonomy, taxonomy.field(PRIORITY), prediction, Policy())[0]
 
 
 def _off_by(taxonomy: Taxonomy, guesses: Sequence[str], truth: Any) -> dict[str, float]:
@@ -256,8 +254,7 @@ def as_markdown(report: dict[str, Any]) -> str:
 
 def _severity_lines(s: dict[str, Any]) -> list[str]:
     kinds = (
-        ("as_shown", "read with caution, as it ships"),
-        ("most_likely", "most likely urgency and impact"),
+        ("most_likely", "the most likely urgency and impact"),
         ("topic_alone", "a table from topic to its usual priority"),
     )
     lines = [
@@ -273,11 +270,10 @@ def _severity_lines(s: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"Critical test tickets: {s['as_shown']['critical_rows']}. Urgency and impact are read at {s['severe_at']}: the "
-        "most severe label that has at least this probability together with those above it. The gate leaves "
-        f"{100 * (1 - g['suggested']):.1f} % of the priorities to people; of the suggested ones {100 * g['accuracy']:.1f} % are "
-        f"right and {100 * g['within_one_level']:.1f} % within one level, and {100 * g['critical_suggested_too_low']:.1f} % of the "
-        "critical tickets are suggested too low.",
+        f"As it ships, the model reads urgency and impact with caution (at {s['severe_at']}, see docs/howto.md) and leaves "
+        f"{100 * (1 - g['suggested']):.1f} % of the priorities to people. Of the suggested ones {100 * g['accuracy']:.1f} % are "
+        f"right and {100 * g['within_one_level']:.1f} % within one level; {100 * g['critical_suggested_too_low']:.1f} % of the "
+        f"{s['most_likely']['critical_rows']} critical tickets are suggested too low.",
     ]
 
 

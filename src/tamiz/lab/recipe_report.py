@@ -29,7 +29,7 @@ def judged(model: Model, rows: Any, plan: Plan, manifest: Manifest, seconds: flo
     training row repeats or nearly repeats."""
     clear = [e for e in rows.test if not e.abstain]
     evaluation = evaluate(model, rows.test, plan)
-    shown = views(model.taxonomy, predict_all(model, clear), model.policy)
+    shown = views(model.taxonomy, predict_all(model, clear))
     unseen_ids = {e.id for e in unseen(clear, plan.train)}
     fresh = np.array([e.id in unseen_ids for e in clear])
     extra = {name: _extra(name, clear, shown[name], fresh) for name in evaluation["fields"]}

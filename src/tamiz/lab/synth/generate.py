@@ -26,7 +26,7 @@ ABSTAIN_SHARES = {"two_problems": 0.08, "vague": 0.035, "out_of_scope": 0.035}
 """Reason for abstaining → share of all tickets."""
 
 MIXED_SHARE = 0.09
-JOINT_EVIDENCE_SHARE = 0.2
+JOINT_EVIDENCE_SHARE = 0.3
 FOREIGN_SHARE = 0.18
 """Share of the out-of-scope texts that are in a third language."""
 
