@@ -23,10 +23,10 @@ from tamiz.domain.taxonomy import Taxonomy, infer
 from tamiz.lab import recipe_report
 from tamiz.lab.data.example import Example, fingerprint
 from tamiz.lab.data.public import load_public
+from tamiz.lab.data.scenarios import scenario_rows
 from tamiz.lab.data.splits import few_shot, group_disjoint, tied
 from tamiz.lab.encoder_config import EncoderConfig, parse
 from tamiz.lab.evaluate import Plan, evaluate
-from tamiz.lab.synth.scenarios import scenario_rows
 from tamiz.lab.train_encoder import train_encoder
 from tamiz.models.artifact import MANIFEST, read_manifest
 from tamiz.models.open import open_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tamiz.domain.errors import DataError
-from tamiz.lab.synth.scenarios import scenario_rows
+from tamiz.lab.data.scenarios import scenario_rows
 
 BLOCK = """
 [[scenario]]
