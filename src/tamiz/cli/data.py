@@ -33,6 +33,9 @@ SYNTH_EXAMPLES = """Examples:\n
   tamiz data synth --rows 5000 --seed 3 --split test --out test.jsonl"""
 
 
+SFT_EXAMPLES = """Examples:\n
+  tamiz data sft --out train.jsonl --rows 20000 --split train\n
+  tamiz data sft tickets.csv --taxonomy my.toml --out train.jsonl"""
 LISTED = 12
 
 
@@ -139,6 +142,37 @@ def synth(
     if statistics is not None:
         statistics.write_text(json.dumps(found, indent=1, ensure_ascii=False), "utf-8")
     typer.echo(lab.render(found))
+
+
+@app.command("sft", epilog=SFT_EXAMPLES)
+def sft(
+    out: Annotated[Path, typer.Option("--out", "-o", help="A .jsonl file.")],
+    table: Annotated[Path | None, typer.Argument(help="A labelled table; none: synthetic tickets.")] = None,
+    taxonomy: TaxonomyFile = None,
+    columns: Columns = [],  # noqa: B006
+    rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="How many, without a table.")] = 1000,
+    split: Annotated[str, typer.Option(help="train, valid or test, without a table.")] = "train",
+    seed: Annotated[int, typer.Option(help="The same seed makes the same rows.")] = 0,
+) -> None:
+    """Write prompts and completions for fine-tuning a language model (the form that TRL reads)."""
+    from tamiz.domain.taxonomy_file import default_taxonomy
+    from tamiz.lab import synth as lab
+    from tamiz.lab.data.sft import of_examples, of_synthetic, sft_rows, write_sft
+
+    if out.suffix.lower() != ".jsonl":
+        raise ConfigError(key="--out", mistake=f"'{out.name}' must end in .jsonl")
+    if table is None:
+        chosen = next((known for known in lab.SPLITS if known == split), None)
+        if chosen is None:
+            raise ConfigError(key="--split", mistake=f"'{split}' is not one of {', '.join(lab.SPLITS)}")
+        labels, sources = default_taxonomy(), list(of_synthetic(lab.generate(rows, seed, chosen)))
+    else:
+        loaded = load(table, columns, read_taxonomy(taxonomy))
+        labels = loaded.taxonomy
+        sources = list(of_examples(loaded.examples, loaded.subjects))
+    made = list(sft_rows(sources, labels, seed))
+    write_sft(made, out)
+    tell(f"{out}: {len(made):,} rows ({_counted(Counter(row['kind'] for row in made))})")
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -26,7 +26,8 @@ NAMED = 5
 class Loaded:
     """Examples in the order of the file, the taxonomy (given or inferred), rows kept aside, remarks for people.
 
-    `unknown` counts, per field, the values that a given taxonomy does not have.
+    `unknown` counts, per field, the values that a given taxonomy does not have. `subjects` says that texts start with
+    a subject line of their own.
     """
 
     examples: list[Example]
@@ -34,6 +35,7 @@ class Loaded:
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unknown: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    subjects: bool = False
 
 
 def to_examples(
@@ -89,7 +91,12 @@ def to_examples(
     notes += _rare_notes(examples, taxonomy, min_rows)
     unknown = {c.field: c.unknown for c in columns if c.unknown}
     return Loaded(
-        examples, taxonomy, sorted(rejected, key=lambda r: r.line), [n for n in notes if n], unknown
+        examples,
+        taxonomy,
+        sorted(rejected, key=lambda r: r.line),
+        [n for n in notes if n],
+        unknown,
+        bool(mapping.subject),
     )
 
 
