@@ -234,7 +234,8 @@ def _scope_thresholds(scope: Floats, strange: NDArray[np.bool_]) -> tuple[float,
         apply_at = max(
             float(np.nextafter(ranked[passing], 2.0)), float(np.quantile(scope[~strange], HELD_BACK))
         )
-        recommend_at = float(np.quantile(scope[strange], 0.9, method="higher"))
-        # Never hold back more than a tenth of the ordinary tickets from a recommendation.
-        return apply_at, min(recommend_at, apply_at, float(np.quantile(scope[~strange], 0.1)))
+        # One ordinary ticket in a hundred may always be held back from a recommendation, one in ten never more.
+        low, high = np.quantile(scope[~strange], [0.01, 0.1])
+        recommend_at = max(float(np.quantile(scope[strange], 0.9, method="higher")), float(low))
+        return apply_at, min(recommend_at, apply_at, float(high))
     return (float(np.quantile(scope, 0.05)), float(np.quantile(scope, 0.01))) if len(scope) else (0.0, 0.0)
