@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tamiz.domain.gate import Policy, decide
 from tamiz.domain.taxonomy import ABSTAIN
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.triage import Distribution, Prediction
-from tamiz.lab.calibrate import UNDER_RATED, fit_policy
 from tamiz.lab.data.example import Example
+
+pytest.importorskip("sklearn", reason="scikit-learn comes with the extra 'train'")
+from tamiz.lab.calibrate import UNDER_RATED, fit_policy
 
 TAXONOMY = default_taxonomy()
 LEVELS = ("High", "Medium", "Low")
