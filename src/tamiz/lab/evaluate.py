@@ -61,7 +61,7 @@ def predict_all(model: Model, examples: Sequence[Example]) -> list[Prediction]:
 
 def views(taxonomy: Taxonomy, predictions: Sequence[Prediction]) -> dict[str, View]:
     """The most likely value of every classification field; a policy may read severity with more caution."""
-    return {f.name: _view(taxonomy, f, predictions, Policy()) for f in taxonomy.choices}
+    return {f.name: _view(taxonomy, f, predictions) for f in taxonomy.choices}
 
 
 def rows_of(view: View, rows: Sequence[int]) -> View:
@@ -226,7 +226,8 @@ def latency(model: Model, texts: Sequence[str]) -> dict[str, float]:
     return {"p50": float(np.quantile(times, 0.5)), "p99": float(np.quantile(times, 0.99))} if times else {}
 
 
-def _view(taxonomy: Taxonomy, f: Field, predictions: Sequence[Prediction], policy: Policy) -> View:
+def _view(taxonomy: Taxonomy, f: Field, predictions: Sequence[Prediction]) -> View:
+    policy = Policy()
     distributions = [readable(f, p, policy) for p in predictions]
     answers = [shown(taxonomy, f, p, policy) for p in predictions]
     labels = distributions[0].labels if distributions else ()

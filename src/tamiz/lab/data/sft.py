@@ -17,6 +17,7 @@ from tamiz.domain.errors import DataError
 from tamiz.domain.taxonomy import ABSTAIN, NONE, Taxonomy
 from tamiz.domain.ticket import RawMessage
 from tamiz.lab.data.example import Example
+from tamiz.lab.data.synthetic import example_of
 from tamiz.lab.synth import SynthTicket, default_bank
 from tamiz.models.llm import prompt
 from tamiz.pipeline.summary import summarize
@@ -50,13 +51,7 @@ def of_examples(examples: Iterable[Example], subjects: bool) -> Iterator[SftSour
 def of_synthetic(tickets: Iterable[SynthTicket]) -> Iterator[SftSource]:
     """Synthetic tickets as sources; their summaries are clean subjects of their scenarios."""
     for ticket in tickets:
-        text = canonicalize(RawMessage(ticket.subject, ticket.body)).text
-        labels = {name: NONE if value is None else value for name, value in ticket.labels.items()}
-        own = {} if ticket.abstain else labels
-        example = Example(
-            ticket.id, text, own, ticket.abstain, group=ticket.scenario, language=ticket.language
-        )
-        yield SftSource(example, ticket.summary)
+        yield SftSource(example_of(ticket), ticket.summary)
 
 
 def sft_rows(sources: Sequence[SftSource], taxonomy: Taxonomy, seed: int = 0) -> Iterator[dict[str, Any]]:
