@@ -3,6 +3,7 @@
 TamizError
 ├── InputError                 bad input from a person: exit code 2
 │   ├── TaxonomyError          a taxonomy file is broken
+│   │   └── NoTaxonomyError    there is none at that path
 │   ├── DataError              a data file cannot be used as it is
 │   ├── ConfigError            a setting is wrong
 │   └── LeakError              a split leaks, so its figures would mislead
@@ -50,6 +51,12 @@ class TaxonomyError(InputError):
     """{path}:{line}: {mistake}"""
 
     hint = "Mend the file; `tamiz taxonomy check FILE` reads it again."
+
+
+class NoTaxonomyError(TaxonomyError):
+    """{path}: cannot be read ({mistake})."""
+
+    hint = "Check the path; `tamiz taxonomy schema --form toml` prints the default taxonomy to start from."
 
 
 class DataError(InputError):

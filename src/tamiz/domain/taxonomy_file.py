@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from tamiz.domain.errors import TaxonomyError
+from tamiz.domain.errors import NoTaxonomyError, TaxonomyError
 from tamiz.domain.taxonomy import RESERVED, Field, FieldKind, Label, Matrix, Taxonomy
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -74,12 +74,14 @@ def default_taxonomy() -> Taxonomy:
 def load(path: str | Path) -> Taxonomy:
     """Read a taxonomy file.
 
-    Raises TaxonomyError naming file, line and mistake; a file that cannot be read is reported as line 0.
+    Raises TaxonomyError naming file, line and mistake, NoTaxonomyError when the file cannot be read.
     """
     try:
         text = Path(path).read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaxonomyError(path=path, line=0, mistake=f"cannot be read ({error})") from error
+    except OSError as error:
+        raise NoTaxonomyError(path=path, mistake=error.strerror) from error
+    except UnicodeDecodeError as error:
+        raise NoTaxonomyError(path=path, mistake=error) from error
     return loads(text, str(path))
 
 

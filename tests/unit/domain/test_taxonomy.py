@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tamiz.domain.errors import TaxonomyError
+from tamiz.domain.errors import NoTaxonomyError, TaxonomyError
 from tamiz.domain.taxonomy import ABSTAIN, FieldKind, infer
 from tamiz.domain.taxonomy_file import default_taxonomy, dumps, load, loads
 
@@ -77,8 +77,11 @@ def test_a_broken_file_is_told_with_line_and_mistake(text: str, line: int, mista
 
 
 def test_an_unreadable_file_is_told(tmp_path) -> None:
-    with pytest.raises(TaxonomyError, match="cannot be read"):
+    with pytest.raises(NoTaxonomyError, match=r"absent\.toml: cannot be read \(No such file or directory\)\.$"):
         load(tmp_path / "absent.toml")
+    (tmp_path / "latin.toml").write_bytes("name = 'año'".encode("latin-1"))
+    with pytest.raises(NoTaxonomyError, match="utf-8"):
+        load(tmp_path / "latin.toml")
 
 
 def test_dumps_and_loads_are_inverse() -> None:
