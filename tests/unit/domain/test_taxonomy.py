@@ -77,7 +77,9 @@ def test_a_broken_file_is_told_with_line_and_mistake(text: str, line: int, mista
 
 
 def test_an_unreadable_file_is_told(tmp_path) -> None:
-    with pytest.raises(NoTaxonomyError, match=r"absent\.toml: cannot be read \(No such file or directory\)\.$"):
+    with pytest.raises(
+        NoTaxonomyError, match=r"absent\.toml: cannot be read \(No such file or directory\)\.$"
+    ):
         load(tmp_path / "absent.toml")
     (tmp_path / "latin.toml").write_bytes("name = 'año'".encode("latin-1"))
     with pytest.raises(NoTaxonomyError, match="utf-8"):
