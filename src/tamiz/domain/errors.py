@@ -8,10 +8,19 @@ TamizError
 │   ├── ConfigError            a setting is wrong
 │   └── LeakError              a split leaks, so its figures would mislead
 ├── MissingExtraError          an optional dependency is absent: exit code 3
-└── ArtifactError              a model on disk cannot be used: exit code 4
-    ├── ModelNotFoundError
-    ├── BrokenArtifactError
-    └── TaxonomyMismatchError
+├── ArtifactError              a model on disk cannot be used: exit code 4
+│   ├── ModelNotFoundError
+│   ├── BrokenArtifactError
+│   └── TaxonomyMismatchError
+└── ProviderError              a language model could not answer: exit code 6
+    ├── ProviderUnavailableError   no connection, a timeout, 5xx; worth another try
+    │   └── RateLimitedError       429
+    ├── ProviderRejectedError      a wrong or revoked key, an unknown model, a request it cannot take
+    ├── RefusedError               the model declined to answer
+    ├── BadReplyError              what came back is not what was asked for; worth another try
+    ├── CircuitOpenError           it failed so often that it is left alone for a while
+    ├── SpentError                 a cap on tokens or money is reached
+    └── CancelledError             the caller gave up
 """
 
 from __future__ import annotations
@@ -102,3 +111,52 @@ class TaxonomyMismatchError(ArtifactError):
     """The model at {path} was trained on other classes than taxonomy '{taxonomy}': {mistake}"""
 
     hint = "Use the taxonomy inside the model folder, or train a model on the new classes."
+
+
+class ProviderError(TamizError):
+    """The language model {provider} did not answer: {reason}"""
+
+    hint = "The ticket keeps what the encoder says; `tamiz doctor` tells whether the model can be reached."
+    exit_code = 6
+
+
+class ProviderUnavailableError(ProviderError):
+    """The language model {provider} cannot be reached: {reason}"""
+
+    retryable = True
+
+
+class RateLimitedError(ProviderUnavailableError):
+    """The language model {provider} is over its rate limit: {reason}"""
+
+
+class ProviderRejectedError(ProviderError):
+    """The language model {provider} rejects the request: {reason}"""
+
+    hint = "Check its key, its address and the model's name."
+
+
+class RefusedError(ProviderError):
+    """The language model {provider} declined to answer: {reason}"""
+
+    hint = "A person decides this ticket."
+
+
+class BadReplyError(ProviderError):
+    """The language model {provider} sent what cannot be read: {reason}"""
+
+    retryable = True
+
+
+class CircuitOpenError(ProviderError):
+    """The language model {provider} failed {failures} times in a row and is left alone for {seconds} s."""
+
+
+class SpentError(ProviderError):
+    """The language model {provider} has used up its cap: {reason}"""
+
+    hint = "Raise the cap, or wait until it is counted anew."
+
+
+class CancelledError(ProviderError):
+    """The request to the language model {provider} was cancelled."""

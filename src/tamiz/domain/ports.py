@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from tamiz.domain.gate import Policy
 from tamiz.domain.taxonomy import Taxonomy
-from tamiz.domain.triage import Prediction
+from tamiz.domain.triage import Distribution, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,46 @@ class Exemplars(Protocol):
 
     def nearest(self, text: str, k: int) -> list[Neighbour]:
         """The k training tickets most similar to a canonical text, nearest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a language model is asked about one ticket, by its canonical (redacted) text.
+
+    `fields` are to be decided; `known` values are settled already and only told. `examples` are solved tickets that
+    resemble this one.
+    """
+
+    text: str
+    language: str = "en"
+    fields: tuple[str, ...] = ()
+    known: Mapping[str, str] = field(default_factory=dict)
+    summary: bool = True
+    examples: tuple[Neighbour, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a language model says of one ticket: a calibrated distribution over the classes of every asked field, the
+    probability that the ticket belongs to a person, and a summary (empty where none was asked)."""
+
+    distributions: Mapping[str, Distribution]
+    abstained: float = 0.0
+    summary: str = ""
+
+
+class Writer(Protocol):
+    """A language model held to the taxonomy."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    @property
+    def taxonomy(self) -> Taxonomy: ...
+
+    def write(self, question: Question) -> Written:
+        """The answer to one question. ProviderError where there is none: a failure never becomes a label."""
         ...
 
 

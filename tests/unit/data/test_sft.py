@@ -50,11 +50,11 @@ def test_every_answer_says_what_the_labels_say_in_the_order_of_the_taxonomy(tick
 def test_instructions_rotate_in_both_languages_and_labels_are_not_always_stated(rows) -> None:
     told = prompt.instructions()
     assert sum(map(len, told.values())) >= 12
-    used = Counter(row["prompt"][0]["content"].partition("\n\n")[0] for row in rows)
+    used = Counter(row["prompt"][0]["content"].partition("\n")[0] for row in rows)
     assert len(used) == sum(map(len, told.values()))
     assert max(used.values()) - min(used.values()) <= 1
     stated = sum("Physical Security" in row["prompt"][0]["content"] for row in rows) / len(rows)
-    assert 0.3 < stated < 0.5
+    assert 0.1 < stated < 0.2
     everything = " ".join(text for texts in told.values() for text in texts)
     assert not [key for f in TAXONOMY.choices for key in f.keys if key in everything.split()]
 

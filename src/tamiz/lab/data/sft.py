@@ -26,7 +26,7 @@ from tamiz.text import canonicalize
 SUBJECT_HIDDEN = 0.5
 """Share of the rows whose text lacks the subject line that is their summary: it must be written, not copied."""
 
-LABELS_SHOWN = 0.4
+LABELS_SHOWN = 0.15
 SUMMARY_LENGTH = 200
 INJECTED = 0.05
 
@@ -68,7 +68,8 @@ def sft_rows(sources: Sequence[SftSource], taxonomy: Taxonomy, seed: int = 0) ->
         language, wording = wordings[place % len(wordings)]
         text, kind = _text(source, rng)
         values = _values(source, taxonomy)
-        told = prompt.messages(taxonomy, text, wording, language, labels=rng.random() < LABELS_SHOWN)
+        shown = prompt.Shown.LABELS if rng.random() < LABELS_SHOWN else prompt.Shown.NOTHING
+        told = prompt.messages(taxonomy, text, wording, language, shown=shown)
         yield {
             "id": example.id,
             "group": example.group,

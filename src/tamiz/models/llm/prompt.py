@@ -1,24 +1,36 @@
-"""What a language model is told: an instruction, the labels where wanted, and the ticket fenced off as data.
+"""What a language model is told and how it answers: an instruction, the labels where wanted, and the ticket fenced off
+as data; then one line per field, `name: value`, choices first and the summary last; null where a field does not apply.
 
-The answer has one line per field, `name: value`, in the order of the taxonomy; null where a field does not apply.
-Derived fields are left out: code derives them.
+Derived fields are left out: code derives them. The answer is made of cues (`category:`) and values (` Software`), which
+are turned into tokens one by one, in training as in decoding, so that both see the same tokens.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
 
 from tamiz.domain import schema
-from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.taxonomy import ABSTAIN, NONE, Field, FieldKind, Taxonomy
 
 OPEN, CLOSE = "<<<TICKET", "TICKET>>>"
 NULL = "null"
+MAX_TEXT = 1600
+"""Characters of a ticket that the model reads; of a longer one, the beginning and the end."""
 
 Message = dict[str, str]
 """A chat message: its `role` (system, user, assistant) and `content`."""
+
+
+class Shown(StrEnum):
+    """How much of the taxonomy stands in the prompt: nothing (the model was trained on it), the labels, or all."""
+
+    NOTHING = "nothing"
+    LABELS = "labels"
+    DESCRIPTIONS = "descriptions"
 
 
 @lru_cache(maxsize=1)
@@ -29,33 +41,75 @@ def instructions() -> Mapping[str, tuple[str, ...]]:
 
 
 def asked(taxonomy: Taxonomy) -> tuple[str, ...]:
-    """The fields that the model answers: all but the derived ones, in the order of the taxonomy."""
-    return tuple(f.name for f in taxonomy.fields if f.matrix is None)
+    """The fields that the model answers, in the order of its answer: all but the derived ones, parents before
+    children, the text field last."""
+    text = (taxonomy.text_field.name,) if taxonomy.text_field else ()
+    return tuple(f.name for f in taxonomy.predicted) + text
 
 
 def messages(
-    taxonomy: Taxonomy, text: str, instruction: str, language: str = "en", *, labels: bool = True
+    taxonomy: Taxonomy, text: str, instruction: str, language: str = "en", *, shown: Shown = Shown.NOTHING
 ) -> list[Message]:
-    """System and user message for one canonical text. `labels` states every label; a model that was trained on the
-    taxonomy knows them without. `language` is that of the descriptions."""
+    """System and user message for one canonical text. `language` is that of the descriptions."""
+    return [
+        {"role": "system", "content": told(taxonomy, instruction, language, shown)},
+        {"role": "user", "content": fenced(text)},
+    ]
+
+
+def told(taxonomy: Taxonomy, instruction: str, language: str, shown: Shown) -> str:
+    """The system message: the same for every ticket, so that its computation is cached."""
     told = instruction.replace("{fields}", ", ".join(asked(taxonomy)))
-    if labels:
-        told += "\n\n" + schema.prompt(taxonomy, language)
-    return [{"role": "system", "content": told}, {"role": "user", "content": fenced(text)}]
+    if shown is Shown.DESCRIPTIONS:
+        return f"{told}\n\n{schema.prompt(taxonomy, language)}"
+    if shown is Shown.LABELS:
+        return "\n".join([told, *(f"{f.name}: {' | '.join(options(f))}" for f in taxonomy.predicted)])
+    return told
+
+
+def options(f: Field) -> tuple[str, ...]:
+    """What may be written as the value of a choice: its labels, null where it may not apply, and the abstention."""
+    return (*f.keys, *([NULL] if f.nullable else []), ABSTAIN)
 
 
 def fenced(text: str) -> str:
     """The text between the marks; marks inside the text are broken up, so that it cannot end its own fence."""
     for mark in (OPEN, CLOSE):
         text = text.replace(mark, " ".join(mark))
-    return f"{OPEN}\n{text}\n{CLOSE}"
+    return f"{OPEN}\n{_middle_out(text)}\n{CLOSE}"
+
+
+def cue(name: str, first: bool) -> str:
+    """What stands before a field's value."""
+    return f"{name}:" if first else f"\n{name}:"
+
+
+def value(written: str | None) -> str:
+    """A value as the answer writes it."""
+    return " " + (NULL if written is None or written == NONE else " ".join(written.split()))
+
+
+def segments(taxonomy: Taxonomy, values: Mapping[str, str | None]) -> list[str]:
+    """The answer that says these values (field → label, null or summary), cue by value; other fields are left out."""
+    parts: list[str] = []
+    for name in asked(taxonomy):
+        if name in values:
+            parts += [cue(name, not parts), value(values[name])]
+    return parts
 
 
 def answer(taxonomy: Taxonomy, values: Mapping[str, str | None]) -> str:
-    """The lines that say these values (field → label, null or summary); fields without a value are left out."""
-    lines = []
-    for name in asked(taxonomy):
-        if name in values:
-            value = values[name]
-            lines.append(f"{name}: {NULL if value is None else ' '.join(value.split())}")
-    return "\n".join(lines)
+    """The answer as one text."""
+    return "".join(segments(taxonomy, values))
+
+
+def is_text(taxonomy: Taxonomy, name: str) -> bool:
+    """Is the field written, not chosen?"""
+    return taxonomy.field(name).kind is FieldKind.TEXT
+
+
+def _middle_out(text: str) -> str:
+    if len(text) <= MAX_TEXT:
+        return text
+    tail = MAX_TEXT // 4
+    return f"{text[: MAX_TEXT - tail]}\n[…]\n{text[-tail:]}"
