@@ -5,6 +5,14 @@ home = "~/.local/share/tamiz"  # where models and state live                    
 data = ""                    # folder of public data sets                          TAMIZ_DATA
 [policy]                     # the most that may be done with a field
 priority = "recommend"       # apply | recommend | review | off                    TAMIZ_POLICY_PRIORITY
+[llm]                        # the language model behind the encoder
+kind = "off"                 # off | embedded | llama-server | openai | gemini     TAMIZ_LLM_KIND
+model = "starter-llm"        # a model folder or name; the provider's name         TAMIZ_LLM_MODEL
+base = ""                    # the GGUF file below an adapter, else its wheel       TAMIZ_LLM_BASE
+url = ""                     # of a server                                         TAMIZ_LLM_URL
+summary = "llm"              # llm | extractive | off                              TAMIZ_LLM_SUMMARY
+token_cap = 0                # tokens that a process may use, 0 without a cap      TAMIZ_LLM_TOKEN_CAP
+The key of a provider comes from the environment alone: TAMIZ_LLM_KEY.
 """
 
 from __future__ import annotations
@@ -12,16 +20,31 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from tamiz.domain.errors import ConfigError
 
 FILE_NAME = "tamiz.toml"
 _PREFIX = "TAMIZ_"
 _POLICY = "TAMIZ_POLICY_"
+_LLM = "TAMIZ_LLM_"
+
+
+class LlmSettings(BaseModel):
+    """Which language model stands behind the encoder. Unknown keys are refused, and so is a key in a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["off", "embedded", "llama-server", "openai", "gemini"] = "off"
+    model: str = ""
+    base: Path | None = None
+    url: str = ""
+    summary: Literal["llm", "extractive", "off"] = "llm"
+    token_cap: int = Field(0, ge=0)
+    key: SecretStr = SecretStr("")
 
 
 class Settings(BaseModel):
@@ -33,6 +56,7 @@ class Settings(BaseModel):
     home: Path = Field(default_factory=lambda: user_data_path("tamiz", appauthor=False))
     data: Path | None = None
     policy: dict[str, str] = {}
+    llm: LlmSettings = LlmSettings()
 
 
 def load_settings(environ: Mapping[str, str], folder: Path) -> Settings:
@@ -47,6 +71,13 @@ def load_settings(environ: Mapping[str, str], folder: Path) -> Settings:
     policy = {key[len(_POLICY) :].lower(): value for key, value in environ.items() if key.startswith(_POLICY)}
     if policy:
         values["policy"] = {**values.get("policy", {}), **policy}
+    if "key" in values.get("llm", {}):
+        raise ConfigError(key="llm.key", mistake="keys do not belong into a file; set TAMIZ_LLM_KEY")
+    llm = {
+        key[len(_LLM) :].lower(): value for key, value in environ.items() if key.startswith(_LLM) and value
+    }
+    if llm:
+        values["llm"] = {**values.get("llm", {}), **llm}
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:

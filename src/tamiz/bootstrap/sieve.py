@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import overload
 
 from tamiz.bootstrap.settings import Settings, load_settings
-from tamiz.bootstrap.wiring import canonicalizer, find_model
+from tamiz.bootstrap.wiring import canonicalizer, find_model, zero_shot
+from tamiz.bootstrap.writers import find_cascade
+from tamiz.domain.errors import TaxonomyMismatchError
 from tamiz.domain.gate import Policy
 from tamiz.domain.ports import Exemplars, Model, Neighbour
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Source, Ticket, uuid7
 from tamiz.domain.triage import Triage
 from tamiz.pipeline import triage
+from tamiz.pipeline.cascade import Cascade
 
 BATCH = 64
 
@@ -31,6 +34,7 @@ class Sieve:
 
     model: Model
     policy: Policy
+    cascade: Cascade = Cascade()
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     random_bits: Callable[[int], int] = field(default=random.SystemRandom().getrandbits)
 
@@ -54,7 +58,7 @@ class Sieve:
         waiting = iter(messages)
         while batch := list(islice(waiting, BATCH)):
             tickets = [self._ticket(message, source) for message in batch]
-            yield from triage(tickets, self.model, self.policy, canonicalizer)
+            yield from triage(tickets, self.model, self.policy, canonicalizer, self.cascade)
 
     def canonicalize(self, message: RawMessage) -> CanonicalText:
         """The redacted view of a message that the model reads."""
@@ -72,11 +76,12 @@ class Sieve:
         return Ticket(uuid7(moment, self.random_bits(74)), raw, moment, source=source or Source())
 
 
-def load(model: str | Path = "", settings: Settings | None = None) -> Sieve:
+def load(model: str | Path = "", settings: Settings | None = None, taxonomy: Taxonomy | None = None) -> Sieve:
     """Open a model by name (`starter`, or one from `tamiz models list`) or by folder.
 
     Without a name the active model is used: `TAMIZ_MODEL`, `tamiz.toml`, the last activated one, else `starter`.
-    Raises ModelNotFoundError, BrokenArtifactError or ConfigError.
+    With a `taxonomy` whose classes that model does not know, labels are compared by their descriptions instead, and
+    nothing is ever applied. Raises ModelNotFoundError, BrokenArtifactError, TaxonomyMismatchError or ConfigError.
 
     >>> import tamiz
     >>> ticket = tamiz.load("starter").triage("The VPN drops every ten minutes since this morning")
@@ -85,4 +90,10 @@ def load(model: str | Path = "", settings: Settings | None = None) -> Sieve:
     """
     settings = settings or load_settings(os.environ, Path.cwd())
     opened = find_model(str(model), settings)
-    return Sieve(opened, opened.policy.with_modes(settings.policy))
+    if taxonomy is not None and opened.taxonomy.classes_hash != taxonomy.classes_hash:
+        if model:
+            raise TaxonomyMismatchError(
+                path=model, taxonomy=taxonomy.name, mistake="fields, labels or relations differ"
+            )
+        opened = zero_shot(taxonomy)
+    return Sieve(opened, opened.policy.with_modes(settings.policy), find_cascade(settings, opened))

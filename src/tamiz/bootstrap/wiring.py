@@ -7,12 +7,14 @@ from pathlib import Path
 
 from tamiz.bootstrap.settings import Settings
 from tamiz.domain.ports import Model
+from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage
 from tamiz.models.open import open_model
 from tamiz.models.registry import FileRegistry
 from tamiz.text import canonicalize
 
 STARTER = "starter"
+STARTER_LLM = "starter-llm"
 
 
 def canonicalizer(message: RawMessage) -> CanonicalText:
@@ -22,18 +24,28 @@ def canonicalizer(message: RawMessage) -> CanonicalText:
 
 def registry(settings: Settings) -> FileRegistry:
     """Models below the data folder, and the starter that ships with the package."""
-    return FileRegistry(settings.home, {STARTER: starter_folder()})
+    return FileRegistry(settings.home, {STARTER: starter_folder(), STARTER_LLM: starter_folder("llm")})
 
 
-def starter_folder() -> Path:
-    """Where the shipped starter model lies (package data, never zipped)."""
-    return Path(str(resources.files("tamiz.starter"))) / "model"
+def starter_folder(part: str = "model") -> Path:
+    """Where the shipped starter model lies, or the shipped adapter ("llm"): package data, never zipped."""
+    return Path(str(resources.files("tamiz.starter"))) / part
 
 
 def find_model(name: str, settings: Settings) -> Model:
     """Open a model by name or folder; an empty name means the active one, else the configured one."""
     models = registry(settings)
+    base = settings.llm.base
     if name:
-        return open_model(models.resolve(name))
+        return open_model(models.resolve(name), base)
     active = models.active()
-    return open_model(active if active is not None else models.resolve(settings.model))
+    return open_model(active if active is not None else models.resolve(settings.model), base)
+
+
+def zero_shot(taxonomy: Taxonomy) -> Model:
+    """A model for a taxonomy that nothing was trained on, over the starter's encoder."""
+    from tamiz.models.encoder import EncoderModel
+    from tamiz.models.zero import ZeroShotModel
+
+    starter = EncoderModel.open(starter_folder())
+    return ZeroShotModel(starter.encoder, taxonomy, starter.info.text_version)

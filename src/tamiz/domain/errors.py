@@ -11,6 +11,7 @@ TamizError
 ├── ArtifactError              a model on disk cannot be used: exit code 4
 │   ├── ModelNotFoundError
 │   ├── BrokenArtifactError
+│   ├── MissingWeightsError    the base model of an adapter is not on this machine
 │   └── TaxonomyMismatchError
 └── ProviderError              a language model could not answer: exit code 6
     ├── ProviderUnavailableError   no connection, a timeout, 5xx; worth another try
@@ -105,6 +106,12 @@ class BrokenArtifactError(ArtifactError):
     """The model at {path} is damaged: {mistake}"""
 
     hint = "Train or export it again; a model folder is never edited by hand."
+
+
+class MissingWeightsError(ArtifactError):
+    """The weights of '{base}' are not on this machine."""
+
+    hint = "To get them, {way}."
 
 
 class TaxonomyMismatchError(ArtifactError):

@@ -116,6 +116,21 @@ def decide(taxonomy: Taxonomy, prediction: Prediction, policy: Policy) -> dict[s
     return {f.name: outcomes[f.name] for f in taxonomy.choices}
 
 
+def held(
+    taxonomy: Taxonomy, outcomes: Mapping[str, FieldTriage], reasons: Mapping[str, Reason]
+) -> dict[str, FieldTriage]:
+    """The outcomes with these fields given to a person, and with them what rests on them."""
+    found, given = dict(outcomes), set(reasons)
+    for f in (*taxonomy.predicted, *taxonomy.derived):
+        rests = {f.parent, *((f.matrix.rows, f.matrix.columns) if f.matrix else ())}
+        reason = reasons.get(f.name) or (Reason.DEPENDS if rests & given else Reason.NONE)
+        if reason:
+            given.add(f.name)
+        if reason and found[f.name].decision not in (Decision.OFF, Decision.REVIEW):
+            found[f.name] = replace(found[f.name], value=ABSTAIN, decision=Decision.REVIEW, reason=reason)
+    return found
+
+
 def shown(taxonomy: Taxonomy, f: Field, prediction: Prediction, policy: Policy) -> tuple[str, float]:
     """The value of a field and its probability before anything is decided: children below the parent's value,
     derived fields from the values of their inputs."""

@@ -30,6 +30,8 @@ class Reason(StrEnum):
     RELATION = "relation"
     DEPENDS = "depends_on_reviewed_field"
     SWITCHED_OFF = "switched_off"
+    DISAGREEMENT = "models_disagree"
+    FLOOR = "below_severity_floor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,22 @@ class FieldTriage:
 
 
 @dataclass(frozen=True, slots=True)
+class Writing:
+    """A language model's part in a triage: who it was, what it said of the asked fields, and why it failed."""
+
+    model: str
+    model_hash: str
+    distributions: Mapping[str, Distribution] = field(default_factory=dict)
+    abstained: float = 0.0
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """All that is needed to decide again: which model and taxonomy, what it said, and under which thresholds."""
+    """All that is needed to decide again: which model and taxonomy, what it said, and under which thresholds.
+
+    `distributions` are the model's own; `writer` is None where no language model was asked.
+    """
 
     model: str
     model_hash: str
@@ -101,6 +117,7 @@ class Receipt:
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     scope: float = 1.0
     policy: Mapping[str, Any] = field(default_factory=dict)
+    writer: Writing | None = None
 
 
 @dataclass(frozen=True, slots=True)

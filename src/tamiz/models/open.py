@@ -11,13 +11,19 @@ from tamiz.models import linear, majority
 from tamiz.models.artifact import read_manifest
 
 
-def open_model(folder: Path) -> Model:
-    """The model at a folder. Raises BrokenArtifactError; ONNX Runtime is loaded only for encoders."""
+def open_model(folder: Path, base: Path | None = None) -> Model:
+    """The model at a folder. `base` is the GGUF file below a language model's adapter, where its wheel is not meant.
+
+    Raises BrokenArtifactError; ONNX Runtime is loaded only for encoders."""
     kind = read_manifest(folder).kind
     if kind == "encoder":  # imported here: linear serving stays free of ONNX Runtime
         from tamiz.models.encoder import EncoderModel
 
         return EncoderModel.open(folder)
+    if kind == "llm":  # likewise free of llama.cpp
+        from tamiz.models.llm.writer import LlmModel
+
+        return LlmModel.open(folder, base)
     openers: dict[str, Callable[[Path], Model]] = {
         linear.KIND: linear.LinearModel.open,
         majority.KIND: majority.MajorityModel.open,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from tamiz.domain.gate import Policy, decide
+from tamiz.domain.gate import Policy
 from tamiz.domain.ports import Model
 from tamiz.domain.taxonomy import ABSTAIN, Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket
-from tamiz.domain.triage import Decision, FieldTriage, Prediction, Reason, Receipt, Triage
-from tamiz.pipeline.summary import summarize
+from tamiz.domain.triage import Decision, FieldTriage, Prediction, Reason, Receipt, Triage, Writing
+from tamiz.pipeline.cascade import Cascade, Consulted, SummaryMode, consult
+from tamiz.pipeline.grounding import grounded
+from tamiz.pipeline.summary import shorten, summarize
 
 Canonicalizer = Callable[[RawMessage], CanonicalText]
 
@@ -19,25 +21,37 @@ MIN_LETTERS = 3
 
 
 def triage(
-    tickets: Sequence[Ticket], model: Model, policy: Policy, canonicalize: Canonicalizer
+    tickets: Sequence[Ticket],
+    model: Model,
+    policy: Policy,
+    canonicalize: Canonicalizer,
+    cascade: Cascade = Cascade(),  # noqa: B008 - frozen
 ) -> list[Triage]:
     """One triage per ticket, in order; each is independent of its neighbours.
 
     Every result is valid against the model's taxonomy: what does not hold asks a person, and is never repaired
-    into another label.
+    into another label. `cascade` says what stands behind the model.
     """
     texts = [canonicalize(ticket.message) for ticket in tickets]
     predictions = model.predict([text.text for text in texts])
     return [
-        _one(ticket, text, _within_reach(text, prediction, model.taxonomy), model, policy)
+        _one(ticket, text, _within_reach(text, prediction, model.taxonomy), model, policy, cascade)
         for ticket, text, prediction in zip(tickets, texts, predictions, strict=True)
     ]
 
 
-def _one(ticket: Ticket, text: CanonicalText, prediction: Prediction, model: Model, policy: Policy) -> Triage:
+def _one(
+    ticket: Ticket,
+    text: CanonicalText,
+    prediction: Prediction,
+    model: Model,
+    policy: Policy,
+    cascade: Cascade,
+) -> Triage:
+    consulted = consult(cascade, text, prediction, model.taxonomy, policy)
     limit = model.taxonomy.text_field
-    summary, source = summarize(text, limit.max_length if limit else 200)
-    fields = validated(model.taxonomy, summary, decide(model.taxonomy, prediction, policy))
+    summary, source, flags = _summary(text, consulted, cascade.summary, limit.max_length if limit else 200)
+    fields = validated(model.taxonomy, summary, consulted.outcomes)
     receipt = Receipt(
         model=model.info.name,
         model_hash=model.info.content_hash,
@@ -46,8 +60,33 @@ def _one(ticket: Ticket, text: CanonicalText, prediction: Prediction, model: Mod
         distributions=prediction.distributions,
         scope=prediction.scope,
         policy=policy.to_dict(),
+        writer=_writing(cascade, consulted),
     )
-    return Triage(ticket.id, summary, source, fields, text.language, receipt, text.flags)
+    return Triage(ticket.id, summary, source, fields, text.language, receipt, (*text.flags, *flags))
+
+
+def _summary(
+    text: CanonicalText, consulted: Consulted, mode: SummaryMode, length: int
+) -> tuple[str, str, tuple[str, ...]]:
+    """The summary, its source, and a flag where the language model's was refused: all that it names must stand in the
+    ticket."""
+    written = consulted.written.summary if consulted.written else ""
+    if mode is SummaryMode.LLM and written:
+        if not grounded(written, text.text):
+            return shorten(written, length), "llm", ()
+        return *summarize(text, length), ("summary_not_grounded",)
+    if mode is SummaryMode.OFF:
+        return shorten(text.subject, length), "subject", ()
+    return *summarize(text, length), ()
+
+
+def _writing(cascade: Cascade, consulted: Consulted) -> Writing | None:
+    if cascade.writer is None or not (consulted.written or consulted.failure):
+        return None
+    info, written = cascade.writer.info, consulted.written
+    if written is None:
+        return Writing(info.name, info.content_hash, failure=consulted.failure)
+    return Writing(info.name, info.content_hash, written.distributions, written.abstained)
 
 
 def _within_reach(text: CanonicalText, prediction: Prediction, taxonomy: Taxonomy) -> Prediction:

