@@ -27,6 +27,13 @@ def settings() -> Settings:
     return load_settings(os.environ, Path.cwd())
 
 
+def with_llm(current: Settings, wanted: bool = True) -> Settings:
+    """The settings with the shipped language model switched on, where one is wanted and they name none."""
+    if not wanted or current.llm.kind != "off":
+        return current
+    return current.model_copy(update={"llm": current.llm.model_copy(update={"kind": "embedded"})})
+
+
 def fail(error: TamizError) -> NoReturn:
     """Print one line and leave with the error's exit code."""
     err.print(f"tamiz: {error.one_line()}", style="red", markup=False, highlight=False)

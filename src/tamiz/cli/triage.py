@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +14,9 @@ import typer
 from rich.table import Table
 
 from tamiz.bootstrap.sieve import Sieve, load
-from tamiz.cli.console import err, out, progress, settings
+from tamiz.cli.console import err, out, progress, settings, with_llm
 from tamiz.cli.messages import Incoming, from_argument, from_file, from_stdin
+from tamiz.cli.tables import TaxonomyFile, read_taxonomy
 from tamiz.domain.taxonomy import ABSTAIN
 from tamiz.domain.triage import Decision, FieldTriage, Triage
 from tamiz.pipeline.explain import evidence_words
@@ -57,16 +58,21 @@ def command(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show the words and training tickets behind it.")
     ] = False,
+    taxonomy: TaxonomyFile = None,
+    llm: Annotated[
+        bool,
+        typer.Option("--llm", help="Ask the language model where the encoder abstains, and for summaries."),
+    ] = False,
 ) -> None:
     """Turn tickets into strict, schema-valid tickets."""
     chosen = output or (Output.TABLE if sys.stdout.isatty() else Output.JSON)
     if source is None and sys.stdin.isatty():
-        _prompt(load(model, settings()), explain)
+        _prompt(load(model, with_llm(settings(), llm), read_taxonomy(taxonomy)), explain)
         return
     incoming = _incoming(source, lines)
-    sieve = load(model, settings())
+    sieve = load(model, with_llm(settings(), llm), read_taxonomy(taxonomy))
     messages = [item.message for item in incoming]
-    triages = progress(sieve.stream(messages), len(messages), "Triaging")
+    triages = _heard(progress(sieve.stream(messages), len(messages), "Triaging"))
     _print(sieve, incoming, triages, chosen, explain)
 
 
@@ -75,6 +81,17 @@ def _incoming(source: str | None, lines: bool) -> list[Incoming]:
         return from_stdin(sys.stdin.buffer.read(), lines)
     path = Path(source) if len(source) < 1024 and "\n" not in source else None
     return from_file(path, lines) if path is not None and path.is_file() else from_argument(source)
+
+
+def _heard(triages: Iterable[Triage]) -> Iterator[Triage]:
+    """Pass triages through, and say at the end how often the language model failed, and why."""
+    failures: dict[str, int] = {}
+    for triage in triages:
+        if triage.receipt.writer and triage.receipt.writer.failure:
+            failures[triage.receipt.writer.failure] = failures.get(triage.receipt.writer.failure, 0) + 1
+        yield triage
+    for reason, count in failures.items():
+        err.print(f"{count} tickets without the language model: {reason}", style="yellow", markup=False)
 
 
 def _prompt(sieve: Sieve, explain: bool) -> None:

@@ -1,5 +1,5 @@
 """Is everything that a written summary names in the ticket? Numbers, addresses, codes, files and names are looked up;
-prompt marks and loops are refused wherever they come from. Standard library only, linear in both texts.
+prompt marks and loops are refused wherever they come from. Standard library only; time grows with the ticket's length.
 
 Ordinary words are not looked up: a summary may say in other words what the ticket says.
 """

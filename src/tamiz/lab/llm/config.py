@@ -84,13 +84,14 @@ def parse(data: dict[str, Any], source: str = "language model configuration") ->
         return LlmConfig.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:
-            raise ConfigError(key=source, mistake=first["msg"].removeprefix("Value error, ")) from error
+            raise ConfigError(key=source, mistake=message) from error
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(LlmConfig.model_fields))
             raise ConfigError(key=key, mistake=f"is not a setting of {source}; known are {known}") from error
-        message = first["msg"][:1].lower() + first["msg"][1:]
+        message = message[:1].lower() + message[1:]
         raise ConfigError(key=key, mistake=f"{message}, not {first['input']!r} ({source})") from error
 
 

@@ -22,9 +22,6 @@ import torch
 from datasets import Dataset
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
-from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
-from transformers.integrations import TensorBoardCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from tamiz.domain import taxonomy_file
 from tamiz.domain.errors import ConfigError, DataError
@@ -36,6 +33,9 @@ from tamiz.lab.llm.tokens import Row, tokenized
 
 with quiet():  # on import, bitsandbytes tells which optional kernels are not there
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+    from transformers.integrations import TensorBoardCallback
+    from transformers.trainer_utils import get_last_checkpoint
     from trl import SFTConfig, SFTTrainer
 
 ADAPTER, FACTS, TAXONOMY = "adapter", "training.json", "taxonomy.toml"
@@ -67,7 +67,9 @@ def machine(config: LlmConfig) -> Machine:
     if not present[device]:
         raise ConfigError(key="device", mistake=f"this machine has no '{device}'; use auto or cpu")
     if config.precision == "fp16" and device == "cpu":
-        raise ConfigError(key="precision", mistake="a processor does not train in fp16; use bf16, fp32 or auto")
+        raise ConfigError(
+            key="precision", mistake="a processor does not train in fp16; use bf16, fp32 or auto"
+        )
     if config.precision != "auto":
         return Machine(device, config.precision)
     if device == "cuda":

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from itertools import count
 from threading import Lock
 from typing import NamedTuple, TypeVar
 
@@ -101,7 +100,7 @@ class Caller:
         clock: Clock,
         pause: Pause,
         chance: Callable[[], float],
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
         cancelled: Callable[[], bool] = never,
     ) -> None:
         """`chance` draws from [0, 1); `cancelled` is asked before every try and while waiting."""
@@ -127,8 +126,9 @@ class Caller:
         `most` bounds what one try may use: it is held back while the try runs, and counted where the provider does not
         tell. Raises the last try's ProviderError; CircuitOpenError, SpentError or CancelledError before a try.
         """
-        waited = 0.0
-        for number in count(1):
+        waited, number = 0.0, 0
+        while True:
+            number += 1
             try:
                 return self._try(attempt, read, most)
             except ProviderError as error:
@@ -137,7 +137,6 @@ class Caller:
                     raise
             self._wait(seconds)
             waited += seconds
-        raise AssertionError("count() never ends")
 
     def _try(self, attempt: Callable[[], Reply], read: Callable[[Reply], T], most: Tokens) -> T:
         self._check_cancelled()
@@ -163,7 +162,7 @@ class Caller:
         told = seconds_told(str(error.facts.get("retry_after") or ""), self._clock.now())
         if told > limits.longest_retry_after:
             return None
-        return told + self._chance() * min(limits.backoff_cap, limits.backoff * 2 ** (number - 1))
+        return told + self._chance() * min(limits.backoff_cap, limits.backoff * 2.0 ** (number - 1))
 
     def _wait(self, seconds: float) -> None:
         while seconds > 0.0:

@@ -55,7 +55,7 @@ class Gemini:
         self._http = wire.client(self.name, url, limits, clock, cancelled)
         options = types.HttpOptions(
             base_url=url,
-            timeout=int(limits.read * 1000),
+            timeout=int(limits.answer * 1000),
             retry_options=types.HttpRetryOptions(attempts=1),
             httpx_client=self._http,
         )

@@ -41,9 +41,10 @@ def client(
     Proxies of the environment are used, but never on the way to this machine. ConfigError for what is no http address.
     """
     host(url)
+    timeout = httpx.Timeout(limits.read, connect=limits.connect)
 
     def start(request: httpx.Request) -> None:
-        request.extensions["deadline"] = clock.monotonic() + limits.answer
+        request.extensions |= {"timeout": timeout.as_dict(), "deadline": clock.monotonic() + limits.answer}
 
     def check(deadline: float) -> None:
         if cancelled():
@@ -61,7 +62,7 @@ def client(
         response.stream = _Bounded(response.stream, provider, lambda: check(deadline))
 
     return httpx.Client(
-        timeout=httpx.Timeout(limits.read, connect=limits.connect),
+        timeout=timeout,
         headers={"Accept-Encoding": "identity"},
         trust_env=not is_loopback(url),
         follow_redirects=False,
