@@ -34,7 +34,7 @@ class Sieve:
 
     model: Model
     policy: Policy
-    cascade: Cascade = Cascade()
+    cascade: Cascade = field(default_factory=Cascade)
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     random_bits: Callable[[int], int] = field(default=random.SystemRandom().getrandbits)
 

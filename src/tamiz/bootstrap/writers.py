@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from tamiz.bootstrap.settings import Settings
+import random
+import time
+from datetime import UTC, datetime
+
+from tamiz.bootstrap.settings import LlmSettings, Settings
 from tamiz.bootstrap.wiring import STARTER_LLM, registry
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.ports import Model, Writer
 from tamiz.domain.taxonomy import Taxonomy
-from tamiz.models.llm.writer import LlmModel
-from tamiz.models.open import open_model
+from tamiz.models.artifact import read_manifest
+from tamiz.models.llm.calls import Caller, Limits
+from tamiz.models.llm.llama import LlamaScorer, http_post
+from tamiz.models.llm.runtime import Completer, Scorer
+from tamiz.models.llm.structured import StructuredWriter
+from tamiz.models.llm.writer import KIND, LlmModel
 from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
 
 
@@ -29,8 +37,48 @@ def find_writer(settings: Settings, taxonomy: Taxonomy) -> Writer:
     """The language model that the settings name, aimed at a taxonomy."""
     chosen = settings.llm
     if chosen.kind == "embedded":
-        opened = open_model(registry(settings).resolve(chosen.model or STARTER_LLM), chosen.base)
-        if not isinstance(opened, LlmModel):
-            raise ConfigError(key="llm.model", mistake=f"'{chosen.model}' is no language model")
-        return opened.aimed_at(taxonomy)
-    raise ConfigError(key="llm.kind", mistake=f"'{chosen.kind}' is not wired")
+        return _artifact(settings, None).aimed_at(taxonomy)
+    if not chosen.url and chosen.kind != "gemini":
+        raise ConfigError(key="llm.url", mistake=f"is needed for kind '{chosen.kind}' (TAMIZ_LLM_URL)")
+    if chosen.kind == "llama-server":
+        key = chosen.key.get_secret_value()
+        scorer = LlamaScorer("llama-server", http_post(chosen.url, key, "llama-server"))
+        return _artifact(settings, scorer).aimed_at(taxonomy)
+    if not chosen.model:
+        raise ConfigError(key="llm.model", mistake="names no model of the provider (TAMIZ_LLM_MODEL)")
+    limits = Limits(token_cap=chosen.token_cap or None)
+    completer = _completer(chosen, limits)
+    caller = Caller(completer.name, _System(), time.sleep, random.SystemRandom().random, limits)
+    return StructuredWriter(completer, taxonomy, caller)
+
+
+def _artifact(settings: Settings, scorer: Scorer | None) -> LlmModel:
+    name = settings.llm.model or STARTER_LLM
+    folder = registry(settings).resolve(name)
+    if read_manifest(folder).kind != KIND:
+        raise ConfigError(key="llm.model", mistake=f"'{name}' is no language model")
+    return LlmModel.open(folder, settings.llm.base, scorer)
+
+
+def _completer(chosen: LlmSettings, limits: Limits) -> Completer:
+    """The client of a provider; its SDK or HTTP library is loaded only here."""
+    key = chosen.key.get_secret_value()
+    if chosen.kind == "gemini":
+        from tamiz.models.llm.gemini import URL, Gemini
+
+        return Gemini(chosen.model, _System(), limits, key=key, url=chosen.url or URL)
+    from tamiz.models.llm.openai_compatible import OpenAICompatible
+
+    return OpenAICompatible(chosen.url, chosen.model, _System(), limits, key=key)
+
+
+class _System:
+    """The machine's own clocks."""
+
+    def now(self) -> datetime:
+        """UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()

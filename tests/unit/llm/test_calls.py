@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Barrier, Event
+from threading import Event
 
 import pytest
 
@@ -273,19 +273,19 @@ class TestCaps:
         assert careful.spent == Tokens()
 
     def test_calls_side_by_side_do_not_pass_the_cap_together(self) -> None:
-        careful, gate = caller(ManualClock(), token_cap=100), Barrier(2)
+        careful, inside, leave = caller(ManualClock(), token_cap=100), Event(), Event()
 
         def slow() -> Reply:
-            gate.wait(5)
+            inside.set()
+            assert leave.wait(5)
             return Reply("yes", 90, 10)
 
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(careful.call, slow, text, Tokens(90, 10))
-            while careful._purse._held == Tokens():
-                pass
+            assert inside.wait(5)
             with pytest.raises(SpentError):
                 careful.call(Script(GOOD), text, Tokens(90, 10))
-            gate.wait(5)
+            leave.set()
             assert first.result() == "yes"
 
 

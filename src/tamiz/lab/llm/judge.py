@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tamiz.domain.gate import Policy
-from tamiz.domain.ports import Model
+from tamiz.domain.gate import Policy, decide
+from tamiz.domain.ports import Model, Question, Writer
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText
 from tamiz.domain.triage import Decision, FieldTriage, Prediction
@@ -20,6 +20,7 @@ from tamiz.lab.llm.rules import Rules
 from tamiz.lab.metrics import Strings
 from tamiz.lab.train_baseline import linear_predictions
 from tamiz.pipeline.cascade import Cascade, consult
+from tamiz.pipeline.grounding import grounded
 
 TUNED, UNTUNED, ENCODER, CASCADE, RULES = "fine-tuned", "untuned", "encoder", "cascade", "rules"
 LINEAR, MAJORITY = "linear", "majority"
@@ -123,8 +124,6 @@ def encoder_gate(
     encoder: Model, examples: Sequence[Example], taxonomy: Taxonomy, policy: Policy
 ) -> dict[str, dict[str, float]]:
     """The same figures for the encoder alone, without floor and language model."""
-    from tamiz.domain.gate import decide
-
     outcomes = [decide(taxonomy, p, policy) for p in encoder.predict([e.text for e in examples])]
     found = {}
     for f in taxonomy.choices:
@@ -133,3 +132,32 @@ def encoder_gate(
         if rows:
             found[f.name] = _gate(f.name, [outcomes[i] for i in rows], truth)
     return found
+
+
+def scope(
+    tuned: Model, encoder: Model, ordinary: Sequence[Example], strange: Sequence[Example]
+) -> dict[str, float]:
+    """How well both tell ordinary tickets from those that belong to a person (AUROC)."""
+
+    def auroc(model: Model) -> float:
+        own, odd = (
+            np.array([p.scope for p in model.predict([e.text for e in rows])]) for rows in (ordinary, strange)
+        )
+        return metrics.auroc(own, odd)
+
+    return {"rows": len(strange), TUNED: auroc(tuned), ENCODER: auroc(encoder)}
+
+
+def summaries(writer: Writer, examples: Sequence[Example]) -> dict[str, Any]:
+    """Of written summaries: how many are grounded, their length in words, and the first of them to look at."""
+    told = [(e.text, writer.write(Question(e.text, e.language)).summary) for e in examples]
+    sound = [not grounded(summary, text) for text, summary in told]
+    return {
+        "rows": len(told),
+        "grounded": float(np.mean(sound)),
+        "words": float(np.mean([len(summary.split()) for _, summary in told])),
+        "examples": [
+            {"text": text, "summary": summary, "grounded": ok}
+            for (text, summary), ok in zip(told[:12], sound[:12], strict=True)
+        ],
+    }

