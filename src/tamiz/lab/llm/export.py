@@ -114,7 +114,7 @@ def export_gguf_adapter(run: Run, out: Path, base: Path | None = None, texts: Se
             gguf_file.write_model(ground, plain.model, plain.tokenizer, "f16")
         trained = TorchScorer(adapted(plain, run.adapter))
         tolerance = TOLERANCES["q8_0"]
-        check = check_export(trained, LlamaScorer.open(ground, path), run.taxonomy, tolerance, texts)
+        check = check_export(trained, _llama(ground, path), run.taxonomy, tolerance, texts)
     return _settled(out, path, "gguf adapter", run, check)
 
 
@@ -129,8 +129,13 @@ def export_gguf(run: Run, out: Path, kind: str = "q8_0", texts: Sequence[str] = 
     path = out / f"model-{kind}.gguf"
     merged = _merged(run)
     gguf_file.write_model(path, merged.model, merged.tokenizer, kind, base_gguf(run.config.base))
-    check = _checked(run, LlamaScorer.open(path), TOLERANCES[kind], texts)
+    check = _checked(run, _llama(path), TOLERANCES[kind], texts)
     return _settled(out, path, f"gguf {kind}", run, check)
+
+
+def _llama(path: Path, adapter: Path | None = None) -> LlamaScorer:
+    """One thread: llama.cpp's threads wait for each other by spinning, which on a busy machine takes minutes."""
+    return LlamaScorer.open(path, adapter, threads=1)
 
 
 def _checked(run: Run, exported: Scorer, tolerance: Tolerance, texts: Sequence[str]) -> Check:
