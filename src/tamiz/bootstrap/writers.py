@@ -13,7 +13,7 @@ from tamiz.domain.ports import Model, Writer
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.models.artifact import read_manifest
 from tamiz.models.llm.calls import Caller, Limits
-from tamiz.models.llm.llama import LlamaScorer, http_post
+from tamiz.models.llm.llama import LlamaScorer, http_post, retried
 from tamiz.models.llm.runtime import Completer, Scorer
 from tamiz.models.llm.structured import StructuredWriter
 from tamiz.models.llm.writer import KIND, LlmModel
@@ -38,18 +38,21 @@ def find_writer(settings: Settings, taxonomy: Taxonomy) -> Writer:
     chosen = settings.llm
     if chosen.kind == "embedded":
         return _artifact(settings, None).aimed_at(taxonomy)
+    limits = Limits(token_cap=chosen.token_cap or None)
     if not chosen.url and chosen.kind != "gemini":
         raise ConfigError(key="llm.url", mistake=f"is needed for kind '{chosen.kind}' (TAMIZ_LLM_URL)")
     if chosen.kind == "llama-server":
-        key = chosen.key.get_secret_value()
-        scorer = LlamaScorer("llama-server", http_post(chosen.url, key, "llama-server"))
+        post = http_post(chosen.url, chosen.key.get_secret_value(), chosen.kind)
+        scorer = LlamaScorer(chosen.kind, retried(post, _caller(chosen.kind, limits)), {0: 1.0})
         return _artifact(settings, scorer).aimed_at(taxonomy)
     if not chosen.model:
         raise ConfigError(key="llm.model", mistake="names no model of the provider (TAMIZ_LLM_MODEL)")
-    limits = Limits(token_cap=chosen.token_cap or None)
     completer = _completer(chosen, limits)
-    caller = Caller(completer.name, _System(), time.sleep, random.SystemRandom().random, limits)
-    return StructuredWriter(completer, taxonomy, caller)
+    return StructuredWriter(completer, taxonomy, _caller(completer.name, limits))
+
+
+def _caller(provider: str, limits: Limits) -> Caller:
+    return Caller(provider, _System(), time.sleep, random.SystemRandom().random, limits)
 
 
 def _artifact(settings: Settings, scorer: Scorer | None) -> LlmModel:

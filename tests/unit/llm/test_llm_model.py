@@ -29,7 +29,7 @@ from tamiz.models.artifact import Manifest, write_artifact
 from tamiz.models.calibration import Calibration, Fusion, Scope
 from tamiz.models.llm import prompt
 from tamiz.models.llm.decode import Asking
-from tamiz.models.llm.writer import KIND, OPTIONS, LlmModel, base_file
+from tamiz.models.llm.writer import KIND, OPTIONS, LlmModel, base_file, sound
 from tamiz.testing.scripted_writer import RandomScorer
 from tamiz.text import TEXT_VERSION
 
@@ -40,9 +40,13 @@ MINE = infer("mine", {"queue": ["sales", "refunds", "sales"], "mood": ["angry", 
 
 
 def artifact(folder: Path, options: dict | None = None) -> Path:
-    told = {"base": "SmolLM2-135M-Instruct", "language": "en", "wording": 0, "shown": "nothing"} | (
-        options or {}
-    )
+    told = {
+        "base": "SmolLM2-135M-Instruct",
+        "language": "en",
+        "wording": 0,
+        "shown": "nothing",
+        "base_sha256": "0",
+    } | (options or {})
     fusions = {f.name: Fusion((2.0,), ()) for f in TAXONOMY.predicted}
     manifest = Manifest(
         name=folder.name,
@@ -90,6 +94,13 @@ def test_aimed_at_other_labels_it_is_shown_them_and_not_calibrated(tmp_path) -> 
 def test_broken_options_are_named(options, tmp_path) -> None:
     with pytest.raises(BrokenArtifactError, match=r"llm\.json"):
         LlmModel.open(artifact(tmp_path / "m", options), scorer=RandomScorer())
+
+
+def test_another_base_than_the_trained_one_is_refused(tmp_path) -> None:
+    file = tmp_path / "base.gguf"
+    file.write_bytes(b"GGUF")
+    with pytest.raises(BrokenArtifactError, match="not the file that the adapter was trained on"):
+        sound(file, "0" * 64)
 
 
 def test_missing_weights_say_how_to_get_them() -> None:

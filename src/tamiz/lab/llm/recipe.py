@@ -8,6 +8,7 @@ Every step finds what an earlier run left below runs/ and goes on from there. Th
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 import tomllib
@@ -42,7 +43,7 @@ from tamiz.models.llm.decode import Asking, Decoded
 from tamiz.models.llm.llama import LlamaScorer
 from tamiz.models.llm.prompt import Shown, instructions
 from tamiz.models.llm.writer import ADAPTER as ADAPTER_FILE
-from tamiz.models.llm.writer import KIND, OPTIONS, LlmModel
+from tamiz.models.llm.writer import KIND, OPTIONS, LlmModel, base_file
 from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
 
 RUNS = Path("runs")
@@ -108,6 +109,7 @@ def made(
         manifest = _manifest(recipe, config, taxonomy, held_out, fitted)
         options = {
             "base": config.base,
+            "base_sha256": hashlib.sha256(base_file(config.base).read_bytes()).hexdigest(),
             "language": LANGUAGE,
             "wording": WORDING,
             "shown": Shown.NOTHING.value,

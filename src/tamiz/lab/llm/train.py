@@ -93,10 +93,10 @@ def train_llm(
     torch.manual_seed(config.seed)
     base = load_causal(config.base, four_bit=config.mode == "qlora", dtype=where.dtype)
     rows, judged = (_dataset(part, taxonomy, base, config) for part in (train, held_out))
+    model = with_adapter(base.model, config)
+    folder.mkdir(parents=True, exist_ok=True)
+    resumed = _states_of(folder / STATES, _identity(config, rows))
     with quiet():
-        model = with_adapter(base.model, config)
-        folder.mkdir(parents=True, exist_ok=True)
-        resumed = _states_of(folder / STATES, _identity(config, rows))
         trainer = _trainer(model, base, config, where, folder, rows, judged if held_out else None)
     if told is not None:
         trainer.add_callback(_Steps(told))
@@ -164,8 +164,6 @@ def with_adapter(model: Any, config: LlmConfig) -> Any:
                 key="targets",
                 mistake=f"'{name}' is no linear layer of {config.base}; there are {', '.join(sorted(layers))}",
             )
-    if config.mode == "qlora":
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=config.checkpointing)
     lora = LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,
@@ -173,7 +171,10 @@ def with_adapter(model: Any, config: LlmConfig) -> Any:
         target_modules=wanted,
         task_type="CAUSAL_LM",
     )
-    adapted = get_peft_model(model, lora)
+    with quiet():
+        if config.mode == "qlora":
+            model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=config.checkpointing)
+        adapted = get_peft_model(model, lora)
     touched = sum(1 for name, _ in adapted.named_modules() if name.endswith("lora_A.default"))
     expected = sum(layers[name] for name in wanted)
     if touched != expected:

@@ -6,6 +6,7 @@ One slot is used, so that equal calls give equal answers. Adapters are loaded wi
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,14 @@ from tamiz.domain.errors import (
     BadReplyError,
     BrokenArtifactError,
     MissingExtraError,
+    ProviderError,
+    ProviderRejectedError,
     ProviderUnavailableError,
+    RateLimitedError,
 )
+from tamiz.models.llm.calls import Caller
 from tamiz.models.llm.prompt import Message
+from tamiz.models.llm.runtime import Reply
 
 Post = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """Sends JSON to a route and returns the JSON that comes back; ProviderError where none does."""
@@ -127,25 +133,46 @@ def http_post(url: str, key: str, name: str, timeout: float = TIMEOUT) -> Post:
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise ProviderUnavailableError(provider=name, reason=reason) from error
-        if response.status_code >= 500:
-            raise ProviderUnavailableError(provider=name, reason=f"HTTP {response.status_code}")
         return _body(response.status_code, response.content, name)
 
     return post
 
 
-def _body(status: int, content: bytes, name: str) -> Mapping[str, Any]:
-    import json
+def retried(post: Post, caller: Caller) -> Post:
+    """The same route with a caller's patience: retries, circuit and caps."""
 
+    def careful(route: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        found: list[Mapping[str, Any]] = []
+
+        def attempt() -> Reply:
+            found.append(post(route, body))
+            used = found[-1].get("usage") or {}
+            return Reply("", used.get("prompt_tokens", 0), used.get("completion_tokens", 0))
+
+        return caller.call(attempt, lambda reply: found[-1])
+
+    return careful
+
+
+_STATUS: Mapping[int, type[ProviderError]] = {
+    401: ProviderRejectedError,
+    403: ProviderRejectedError,
+    404: ProviderRejectedError,
+    429: RateLimitedError,
+}
+
+
+def _body(status: int, content: bytes, name: str) -> Mapping[str, Any]:
+    kind = _STATUS.get(status, ProviderUnavailableError if status >= 500 else BadReplyError)
     try:
         found = json.loads(content)
     except ValueError as error:
-        raise BadReplyError(provider=name, reason=f"HTTP {status} without JSON") from error
-    if status >= 400 or not isinstance(found, dict):
-        told = found.get("error", {}) if isinstance(found, dict) else {}
-        reason = told.get("message", "") if isinstance(told, dict) else str(told)
-        raise BadReplyError(provider=name, reason=f"HTTP {status} {reason}".strip())
-    return found
+        raise kind(provider=name, reason=f"HTTP {status} without JSON") from error
+    if status < 400 and isinstance(found, dict):
+        return found
+    told = found.get("error", {}) if isinstance(found, dict) else {}
+    words = told.get("message", "") if isinstance(told, dict) else str(told)
+    raise kind(provider=name, reason=f"HTTP {status} {words}".strip())
 
 
 def _text(reply: Mapping[str, Any], key: str, name: str) -> str:

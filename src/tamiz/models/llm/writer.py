@@ -1,12 +1,13 @@
 """A language model on disk, behind the Writer and the Model port.
 
-Files: llm.json (the base by name and hash, the wording, how much of the taxonomy is shown), adapter.gguf where there is
+Files: llm.json (the base by name and sha256, the wording, how much of the taxonomy is shown), adapter.gguf where there is
 one, and base.gguf where the whole model lies in the folder. The manifest's calibration holds a fusion per field, and the
 weights with which a cascade pools the model's word with the encoder's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -123,13 +124,14 @@ class LlmModel:
                 options["language"],
                 Shown(options["shown"]),
             )
-            name = options["base"]
+            name, digest = options["base"], options["base_sha256"]
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
             raise BrokenArtifactError(path=folder, mistake=f"{OPTIONS} cannot be read ({error})") from error
         whole = folder / BASE
         adapter = folder / ADAPTER if (folder / ADAPTER).is_file() else None
         if scorer is None:
-            scorer = LlamaScorer.open(whole if whole.is_file() else base or base_file(name), adapter)
+            gguf = whole if whole.is_file() else base or sound(base_file(name), digest)
+            scorer = LlamaScorer.open(gguf, adapter)
         calibration = Calibration.from_dict(manifest.calibration) if manifest.calibration else None
         pools = manifest.calibration.get("pools", {})
         return cls(manifest.info, taxonomy, scorer, asking, calibration, manifest.read_policy(), pools)
@@ -145,6 +147,15 @@ def answers(taxonomy: Taxonomy, decoded: Sequence[Decoded]) -> Raw:
     person = np.array([d.abstained for d in decoded])
     odds = np.log(np.clip(1.0 - person, TINY, 1.0)) - np.log(np.clip(person, TINY, 1.0))
     return Raw(scores, {ABSTAINED: odds, "confidence": primary})
+
+
+def sound(path: Path, digest: str) -> Path:
+    """The path, if the file is the very one that the adapter was trained on. BrokenArtifactError otherwise."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != digest:
+        raise BrokenArtifactError(path=path, mistake="it is not the file that the adapter was trained on")
+    return path
 
 
 def base_file(name: str) -> Path:
