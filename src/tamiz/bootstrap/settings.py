@@ -12,6 +12,7 @@ base = ""                    # the GGUF file below an adapter, else its wheel   
 url = ""                     # of a server                                         TAMIZ_LLM_URL
 summary = "llm"              # llm | extractive | off                              TAMIZ_LLM_SUMMARY
 token_cap = 0                # tokens that a process may use, 0 without a cap      TAMIZ_LLM_TOKEN_CAP
+alternatives = 20            # log-probabilities asked for per token, 0: none       TAMIZ_LLM_ALTERNATIVES
 The key of a provider comes from the environment alone: TAMIZ_LLM_KEY.
 """
 
@@ -44,6 +45,7 @@ class LlmSettings(BaseModel):
     url: str = ""
     summary: Literal["llm", "extractive", "off"] = "llm"
     token_cap: int = Field(0, ge=0)
+    alternatives: int = Field(20, ge=0, le=20)
     key: SecretStr = SecretStr("")
 
 

@@ -72,7 +72,9 @@ def _completer(chosen: LlmSettings, limits: Limits) -> Completer:
         return Gemini(chosen.model, _System(), limits, key=key, url=chosen.url or URL)
     from tamiz.models.llm.openai_compatible import OpenAICompatible
 
-    return OpenAICompatible(chosen.url, chosen.model, _System(), limits, key=key)
+    return OpenAICompatible(
+        chosen.url, chosen.model, _System(), limits, key=key, alternatives=chosen.alternatives
+    )
 
 
 class _System:

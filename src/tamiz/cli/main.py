@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from tamiz import __version__
-from tamiz.cli import backtest, chat, data, doctor, evaluate, models, taxonomy, train, triage
+from tamiz.cli import backtest, chat, data, doctor, evaluate, export, models, taxonomy, train, triage
 from tamiz.cli.console import fail
 from tamiz.domain.errors import TamizError
 
@@ -51,6 +51,7 @@ app.command("backtest", epilog=backtest.EXAMPLES)(backtest.command)
 app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
+app.add_typer(export.app, name="export")
 app.add_typer(models.app, name="models")
 app.add_typer(taxonomy.app, name="taxonomy")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tamiz.bootstrap.wiring import registry
+from tamiz.cli import train_llm
 from tamiz.cli.console import settings
 from tamiz.cli.tables import (
     Columns,
@@ -50,6 +51,9 @@ Own = Annotated[
 ]
 Budget = Annotated[float, typer.Option(min=0.001, max=0.5, help="Wrong share among applied values.")]
 Seed = Annotated[int, typer.Option(help="Seed of splits and training.")]
+
+
+app.command("llm", epilog=train_llm.EXAMPLES)(train_llm.llm)
 
 
 @app.command("encoder", epilog=ENCODER_EXAMPLES)

@@ -137,7 +137,8 @@ def _trainer(
 
 def _save(model: Any, base: CausalBase, config: LlmConfig, taxonomy: Taxonomy, folder: Path) -> None:
     model.peft_config["default"].base_model_name_or_path = hub_id(config.base)
-    model.save_pretrained(str(folder / ADAPTER))
+    # Without the argument, peft asks the hub whether the embedding has grown.
+    model.save_pretrained(str(folder / ADAPTER), save_embedding_layers=False)
     base.tokenizer.save_pretrained(str(folder / ADAPTER))
     (folder / TAXONOMY).write_text(taxonomy_file.dumps(taxonomy), "utf-8")
 

@@ -71,12 +71,13 @@ def _split(
 
 
 def _add_unseen(shares: dict[str, float], unseen: Sequence[str], logprobs: Iterable[float]) -> None:
-    """A value that no told alternative leads to may be as likely as the least likely of them, as far as mass is left."""
+    """A value that no told alternative leads to is at most as likely as the least likely of them, as far as mass is
+    left: between that and nothing, half of it."""
     told = [_probability(logprob) for logprob in logprobs]
     if unseen and told:
         left = max(0.0, 1.0 - math.fsum(told)) / len(unseen)
         for form in unseen:
-            shares[form] = min(left, min(told))
+            shares[form] = min(left, *told) / 2
 
 
 def _led(token: str, rests: Mapping[str, str]) -> list[str]:
