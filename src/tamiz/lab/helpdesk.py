@@ -25,6 +25,7 @@ from tamiz.domain.gate import Policy, decide, shown
 from tamiz.domain.ports import Model
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.taxonomy_file import default_taxonomy
+from tamiz.domain.ticket import CanonicalText
 from tamiz.domain.triage import Decision, FieldTriage, Prediction
 from tamiz.lab import metrics
 from tamiz.lab.data.example import Example, fingerprint
@@ -34,6 +35,7 @@ from tamiz.lab.evaluate import Plan, View, evaluate, predict_all, views
 from tamiz.lab.train_encoder import train_encoder
 from tamiz.models.artifact import MANIFEST, read_manifest
 from tamiz.models.open import open_model
+from tamiz.pipeline.cascade import Cascade, consult
 
 OUT = Path("runs/it-helpdesk/starter")
 TOPIC = ("category", "subcategory", "assignment_group", "request_type")
@@ -116,7 +118,8 @@ def severity(
     taxonomy: Taxonomy, predictions: Sequence[Prediction], policy: Policy, rows: Rows
 ) -> dict[str, Any]:
     """How far off the most likely priorities are, beside a table from topic to its most frequent priority; and what
-    the policy, which reads urgency and impact with caution, suggests. `predictions` are of the ordinary test rows."""
+    the policy, which reads urgency and impact with caution, suggests, with the floor of the ticket's own words and
+    without. `predictions` are of the ordinary test rows."""
     clear = [e for e in rows.test if not e.abstain]
     truth = np.array([_label(e, PRIORITY) for e in clear], dtype=object)
     counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
@@ -125,12 +128,18 @@ def severity(
     for e in known:
         counts[_topic(e)][_label(e, PRIORITY)] += 1
     by_topic = [(counts.get(_topic(e)) or overall).most_common(1)[0][0] for e in clear]
-    outcomes = [decide(taxonomy, p, policy)[PRIORITY] for p in predictions]
+    texts = [CanonicalText(e.text, "", e.text) for e in clear]
+    seen = [
+        consult(Cascade(), text, p, taxonomy, policy).outcomes[PRIORITY]
+        for text, p in zip(texts, predictions, strict=True)
+    ]
+    alone = [decide(taxonomy, p, policy)[PRIORITY] for p in predictions]
     return {
         "severe_at": policy.of("urgency").severe_at,
         "most_likely": _off_by(taxonomy, [_most_likely(taxonomy, p) for p in predictions], truth),
         "topic_alone": _off_by(taxonomy, by_topic, truth),
-        "after_the_gate": _after_the_gate(taxonomy, outcomes, truth),
+        "after_the_gate": _after_the_gate(taxonomy, seen, truth),
+        "without_the_floor": _after_the_gate(taxonomy, alone, truth),
     }
 
 
@@ -266,14 +275,16 @@ def _severity_lines(s: dict[str, Any]) -> list[str]:
         shares = ("within_one_level", "over_rated", "critical_under_rated", "critical_two_or_more_too_low")
         cells = " | ".join(f"{100 * f[name]:.1f}" for name in shares)
         lines.append(f"| {told} | {100 * f['accuracy']:.1f} | {f['macro_f1']:.3f} | {cells} |")
-    g = s["after_the_gate"]
+    g, bare = s["after_the_gate"], s["without_the_floor"]
     return [
         *lines,
         "",
         f"As it ships, the model reads urgency and impact with caution (at {s['severe_at']}, see docs/howto.md) and leaves "
         f"{100 * (1 - g['suggested']):.1f} % of the priorities to people. Of the suggested ones {100 * g['accuracy']:.1f} % are "
         f"right and {100 * g['within_one_level']:.1f} % within one level; {100 * g['critical_suggested_too_low']:.1f} % of the "
-        f"{s['most_likely']['critical_rows']} critical tickets are suggested too low.",
+        f"{s['most_likely']['critical_rows']} critical tickets are suggested too low. Without the floor of the tickets' own "
+        f"words these were {100 * (1 - bare['suggested']):.1f}, {100 * bare['accuracy']:.1f}, "
+        f"{100 * bare['within_one_level']:.1f} and {100 * bare['critical_suggested_too_low']:.1f} %.",
     ]
 
 

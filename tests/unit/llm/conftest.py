@@ -78,7 +78,7 @@ SIZES = {
 }
 
 
-def write_base(folder: Path, kind: str = "llama") -> Path:
+def _write_base(folder: Path, kind: str = "llama") -> Path:
     """Save a random model of this architecture and the tokenizer."""
     import torch
     import transformers
@@ -124,4 +124,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     torch = pytest.importorskip("torch", reason="torch comes with the extra 'train'")
     pytest.importorskip("trl", reason="trl comes with the extra 'train'")
     torch.set_num_threads(1)  # threads that wait for each other cost more than this network computes
-    return Tiny(write_base(tmp_path_factory.mktemp("base")))
+    return Tiny(_write_base(tmp_path_factory.mktemp("base")))
+
+
+@pytest.fixture(scope="session")
+def write_base() -> Callable[..., Path]:
+    """Writes a random base of an architecture into a folder."""
+    return _write_base

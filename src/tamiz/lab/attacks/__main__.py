@@ -31,18 +31,28 @@ def attack(sieve: Sieve, tickets: int, count: int, seed: int) -> dict[str, Any]:
 
 def told(report: Mapping[str, Any]) -> str:
     """The figures that matter, for a terminal."""
-    total, target, sent = report["all_fields"], report["to_target"], report["sent_to_a_person"]
+    figures = {
+        "flips per field": report["all_fields"],
+        "rows with a flip": report["rows_flipped"],
+        "flips to the target": report["to_target"],
+        "sent to a person": report["sent_to_a_person"],
+    }
     lines = [
         f"{report['rows']['attack']:,} attacks and {report['rows']['benign']:,} benign insertions "
         f"on {report['rows']['tickets']:,} tickets",
-        f"flips per field: {total['attack']:.2%}, benign {total['benign']:.2%}, difference "
-        f"{total['difference']['value']:+.2%} [{total['difference']['low']:+.2%}, {total['difference']['high']:+.2%}]",
-        f"to the target: {target['count']} ({target['rate']:.2%})",
-        f"sent to a person: {sent['attack']:.2%}, benign {sent['benign']:.2%}",
+        *(_line(name, figure) for name, figure in figures.items()),
         f"violations: {report['violations']['schema']} of the schema, {report['violations']['taxonomy']} of the taxonomy",
         f"leaks: {report['leaks']}",
     ]
     return "\n".join(lines)
+
+
+def _line(name: str, figure: Mapping[str, Any]) -> str:
+    gap = figure["difference"]
+    return (
+        f"{name}: {figure['attack']:.2%}, benign {figure['benign']:.2%}, "
+        f"difference {gap['value']:+.2%} [{gap['low']:+.2%}, {gap['high']:+.2%}]"
+    )
 
 
 def main() -> None:

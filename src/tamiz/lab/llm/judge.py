@@ -134,18 +134,16 @@ def encoder_gate(
     return found
 
 
-def scope(
-    tuned: Model, encoder: Model, ordinary: Sequence[Example], strange: Sequence[Example]
-) -> dict[str, float]:
-    """How well both tell ordinary tickets from those that belong to a person (AUROC)."""
-
-    def auroc(model: Model) -> float:
+def scope(judged: Judged, tuned: Model, encoder: Model, strange: Sequence[Example]) -> dict[str, float]:
+    """How well both tell the judged, ordinary tickets from those that belong to a person (AUROC)."""
+    texts = [e.text for e in strange]
+    found = {"rows": float(len(texts))}
+    for name, model in ((TUNED, tuned), (ENCODER, encoder)):
         own, odd = (
-            np.array([p.scope for p in model.predict([e.text for e in rows])]) for rows in (ordinary, strange)
+            np.array([p.scope for p in told]) for told in (judged.predictions[name], model.predict(texts))
         )
-        return metrics.auroc(own, odd)
-
-    return {"rows": len(strange), TUNED: auroc(tuned), ENCODER: auroc(encoder)}
+        found[name] = metrics.auroc(own, odd)
+    return found
 
 
 def summaries(writer: Writer, examples: Sequence[Example]) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def judged(
         "rows": {part: recipe[part] for part in ("train", "calibration", "test")},
         "fields": judge.compare(synthetic, taxonomy, known),
         "encoder_gate": judge.encoder_gate(encoder, clear, taxonomy, encoder.policy),
-        "scope": judge.scope(model, encoder, clear, strange),
+        "scope": judge.scope(synthetic, model, encoder, strange),
         "summaries": judge.summaries(model, clear[: recipe["summaries"]]),
         "pools": {name: {k: w[k] for k in ("encoder", "writer", "rows")} for name, w in pools.items()},
         "real": {},

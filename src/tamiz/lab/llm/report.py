@@ -75,7 +75,7 @@ def as_markdown(report: dict[str, Any]) -> str:
         "",
         "No real Spanish tickets with these labels are at hand; Spanish is judged on synthetic ones alone.",
         "",
-        f"Tickets that belong to a person ({scope['rows']}): AUROC {scope[TUNED]:.3f}, encoder {scope[ENCODER]:.3f}.",
+        f"Tickets that belong to a person ({scope['rows']:.0f}): AUROC {scope[TUNED]:.3f}, encoder {scope[ENCODER]:.3f}.",
         "",
         f"Summaries ({told['rows']}): {100 * told['grounded']:.1f} % grounded in their tickets, {told['words']:.1f} words.",
         "",

@@ -308,7 +308,8 @@ def _states_of(states: Path, identity: str) -> str | None:
     """The last saved state of this very run; states of another one are removed."""
     mark = states / "identity"
     if mark.is_file() and mark.read_text("utf-8") == identity:
-        return get_last_checkpoint(str(states))
+        found: str | None = get_last_checkpoint(str(states))
+        return found
     shutil.rmtree(states, ignore_errors=True)
     states.mkdir(parents=True)
     mark.write_text(identity, "utf-8")
