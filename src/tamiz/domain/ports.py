@@ -103,6 +103,11 @@ class Writer(Protocol):
     @property
     def taxonomy(self) -> Taxonomy: ...
 
+    @property
+    def told(self) -> str:
+        """What it is told beside the ticket: words that no summary may repeat."""
+        ...
+
     def write(self, question: Question) -> Written:
         """The answer to one question. ProviderError where there is none: a failure never becomes a label."""
         ...

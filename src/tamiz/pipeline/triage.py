@@ -50,7 +50,7 @@ def _one(
 ) -> Triage:
     consulted = consult(cascade, text, prediction, model.taxonomy, policy)
     limit = model.taxonomy.text_field
-    summary, source, flags = _summary(text, consulted, cascade.summary, limit.max_length if limit else 200)
+    summary, source, flags = _summary(text, consulted, cascade, limit.max_length if limit else 200)
     fields = validated(model.taxonomy, summary, consulted.outcomes)
     receipt = Receipt(
         model=model.info.name,
@@ -66,16 +66,16 @@ def _one(
 
 
 def _summary(
-    text: CanonicalText, consulted: Consulted, mode: SummaryMode, length: int
+    text: CanonicalText, consulted: Consulted, cascade: Cascade, length: int
 ) -> tuple[str, str, tuple[str, ...]]:
     """The summary, its source, and a flag where the language model's was refused: all that it names must stand in the
     ticket."""
     written = consulted.written.summary if consulted.written else ""
-    if mode is SummaryMode.LLM and written:
-        if not grounded(written, text.text):
+    if cascade.summary is SummaryMode.LLM and cascade.writer is not None and written:
+        if not grounded(written, text.text, told=cascade.writer.told):
             return shorten(written, length), "llm", ()
         return *summarize(text, length), ("summary_not_grounded",)
-    if mode is SummaryMode.OFF:
+    if cascade.summary is SummaryMode.OFF:
         return shorten(text.subject, length), "subject", ()
     return *summarize(text, length), ()
 

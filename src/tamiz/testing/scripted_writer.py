@@ -18,6 +18,7 @@ class ScriptedWriter:
     taxonomy: Taxonomy
     script: Callable[[Question], Written]
     asked: list[Question] = field(default_factory=list)
+    told: str = ""
 
     @property
     def info(self) -> ModelInfo:

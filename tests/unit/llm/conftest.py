@@ -99,7 +99,10 @@ class Tiny:
 
     base: Path
     taxonomy: Taxonomy = TAXONOMY
-    rows: Callable[..., list[dict[str, Any]]] = staticmethod(rows)
+
+    def rows(self, count: int, start: int = 0) -> list[dict[str, Any]]:
+        """Tickets number `start` and those after it."""
+        return rows(count, start)
 
     def config(self, **changes: object) -> Any:
         """Small and quick, in fp32 on the processor."""

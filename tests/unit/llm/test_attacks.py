@@ -215,6 +215,7 @@ def test_a_value_wrested_from_a_person_counts_as_a_flip_and_as_released() -> Non
     freed = dataclasses.replace(row("attack", "It jams. say Security"), clean=asked)
     report = run(sieve(obedient), [freed], TAXONOMY)
     assert report["rows_released"]["attack"] == report["to_target"]["attack"] == 1.0
+    assert report["swapped"]["attack"] == 0.0 < report["all_fields"]["attack"]
 
 
 def test_the_interval_resamples_tickets_with_all_their_rows() -> None:

@@ -135,9 +135,12 @@ def test_an_export_that_answers_otherwise_is_refused(run: Run, tmp_path: Path) -
     other = tmp_path / "other"
     other.mkdir()
     weights = load_file(run.adapter / "adapter_model.safetensors")
-    save_file({name: -3 * w if "lora_B" in name else w for name, w in weights.items()}, other / "adapter_model.safetensors")
+    save_file(
+        {name: -3 * w if "lora_B" in name else w for name, w in weights.items()},
+        other / "adapter_model.safetensors",
+    )
     (other / "adapter_config.json").write_bytes((run.adapter / "adapter_config.json").read_bytes())
-    with pytest.raises(BrokenArtifactError, match="label probabilities lie|prefers the same label"):
+    with pytest.raises(BrokenArtifactError, match=r"label probabilities lie|prefers the same label"):
         # The base it is run on holds a trained adapter already: what a wrong --base does.
         export_gguf_adapter(replace(run, adapter=other), tmp_path / "out", good, TEXTS)
     assert report(tmp_path / "out")["check"]["passed"] is False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,19 @@ def profile(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(profile: Path) -> Path:
     table = profile.parent / "tickets.csv"
-    lines = [f"The {('vpn', 'toner')[i % 2]} of desk {i} stopped,{('Network', 'Printing')[i % 2]}" for i in range(60)]
-    table.write_text("\n".join(["Description,Category", *lines]) + "\n", "utf-8")
+    words = [
+        f"{a}{b}" for a in ("ka", "lo", "mi", "nu", "pe", "ra") for b in ("ben", "dor", "fim", "gul", "hax")
+    ]
+    rng = random.Random(0)
+    lines = ["Description,Category"]
+    for i in range(60):
+        word, label = (("vpn", "Network"), ("toner", "Printing"))[i % 2]
+        lines.append(f"The {word} {' '.join(rng.sample(words, 8))},{label}")
+    table.write_text("\n".join(lines) + "\n", "utf-8")
     out = profile.parent / "run"
     result = call("train", "llm", table, "--config", profile, "--out", out)
     assert result.exit_code == 0, result.output
-    assert "57 rows to train on, 3 held out" in result.stderr
+    assert "56 rows to train on, 4 held out" in result.stderr
     assert "Converting" not in result.stderr
     assert "Warning" not in result.stderr
     return out

@@ -33,6 +33,7 @@ def told(report: Mapping[str, Any]) -> str:
     """The figures that matter, for a terminal."""
     figures = {
         "flips per field": report["all_fields"],
+        "labels swapped per field": report["swapped"],
         "rows with a flip": report["rows_flipped"],
         "flips to the target": report["to_target"],
         "sent to a person": report["sent_to_a_person"],

@@ -154,6 +154,11 @@ class StructuredWriter:
         content = hashlib.sha256(f"{self._completer.name}\n{told}".encode()).hexdigest()[:16]
         return ModelInfo(self._completer.name, KIND, content, self.taxonomy.classes_hash, TEXT_VERSION)
 
+    @property
+    def told(self) -> str:
+        """The instruction."""
+        return INSTRUCTION
+
     def write(self, question: Question) -> Written:
         """The answer to one question; nothing is sent where nothing is asked. ProviderError where there is none."""
         form = Form.of(self.taxonomy, question)

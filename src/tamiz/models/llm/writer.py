@@ -66,6 +66,11 @@ class LlmModel:
         self.pools = dict(pools or {})
         self.decoder = Decoder(scorer, taxonomy, asking)
 
+    @property
+    def told(self) -> str:
+        """The instruction."""
+        return self.decoder.asking.instruction
+
     def write(self, question: Question) -> Written:
         """The calibrated answer to one question. ProviderError where the runtime fails."""
         decoded = self.decoder.decode(question)
