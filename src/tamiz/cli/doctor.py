@@ -16,7 +16,9 @@ from tamiz.cli.console import PROBLEMS_FOUND, out, settings
 from tamiz.domain.errors import TamizError
 
 EXTRAS = {
-    "train": ("torch", "transformers", "peft", "sklearn", "cleanlab", "onnx"),
+    "train": ("torch", "transformers", "peft", "trl", "sklearn", "cleanlab", "onnx"),
+    "llm": ("xllamacpp", "httpx"),
+    "qlora": ("bitsandbytes",),
     "pii": ("presidio_analyzer", "spacy"),
 }
 
@@ -47,6 +49,10 @@ def command() -> None:
         triage = sieve.triage("The printer on the second floor jams on every page")
         primary = sieve.taxonomy.primary
         out.print(f"  triage works: {primary} {triage.fields[primary].top[0][0]}", markup=False)
+        writer = triage.receipt.writer
+        if writer is not None:
+            out.print(f"  language model {writer.model}: {writer.failure or 'answers'}", markup=False)
+            problems += [writer.failure] if writer.failure else []
     except TamizError as error:
         problems.append(error.one_line())
     for problem in problems:
