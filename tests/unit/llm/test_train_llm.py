@@ -132,7 +132,7 @@ def test_training_stops_early_and_keeps_the_best_state(tiny: Any, tmp_path: Path
 
 
 def test_four_bits_train_an_adapter(tiny: Any, tmp_path: Path) -> None:
-    pytest.importorskip("bitsandbytes", reason="bitsandbytes comes with the extra 'train'")
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes comes with the extra 'qlora'")
     config = tiny.config(mode="qlora", max_steps=2, checkpointing=True)
     model = load_causal(config.base, four_bit=True).model
     assert {type(m).__name__ for n, m in model.named_modules() if n.endswith("q_proj")} == {"Linear4bit"}

@@ -99,9 +99,10 @@ def unavailable(name: str, error: Exception) -> str:
 
 
 def _need(four_bit: bool) -> None:
-    for package in ("torch", "transformers", "gguf", *(("bitsandbytes",) if four_bit else ())):
+    wanted = {"torch": "train", "transformers": "train", "gguf": "train"}
+    for package, extra in (wanted | ({"bitsandbytes": "qlora"} if four_bit else {})).items():
         if find_spec(package) is None:
-            raise MissingExtraError(package=package, extra="train")
+            raise MissingExtraError(package=package, extra=extra)
 
 
 def _source(name: str) -> tuple[str, dict[str, str]]:
