@@ -207,6 +207,7 @@ def serve(
     params.model.path = str(gguf)
     params.n_ctx, params.n_parallel, params.n_gpu_layers = context, 1, 0
     params.verbosity, params.ui = -1, False
+    params.cache_ram_mib = 0  # prompts kept aside are found again without a look at the adapter's strength
     params.hostnames, params.port, params.api_keys = ["127.0.0.1"], 0, [key]
     if threads:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
