@@ -7,15 +7,14 @@ epochs = 1
 
 from __future__ import annotations
 
-import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tamiz.domain.errors import ConfigError
+from tamiz.lab import config_file
 
+PACKAGE = "tamiz.lab.llm"
 ALL_LINEAR: Literal["all-linear"] = "all-linear"
 
 _Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -80,40 +79,14 @@ class LlmConfig(BaseModel):
 
 def parse(data: dict[str, Any], source: str = "language model configuration") -> LlmConfig:
     """A configuration from plain data; ConfigError names the key and the mistake."""
-    try:
-        return LlmConfig.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:
-            raise ConfigError(key=source, mistake=message) from error
-        key = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            known = ", ".join(sorted(LlmConfig.model_fields))
-            raise ConfigError(key=key, mistake=f"is not a setting of {source}; known are {known}") from error
-        message = message[:1].lower() + message[1:]
-        raise ConfigError(key=key, mistake=f"{message}, not {first['input']!r} ({source})") from error
+    return config_file.parse(LlmConfig, data, source)
 
 
 def load_config(path: str | Path) -> LlmConfig:
     """Read a TOML file, or a profile by its name."""
-    name = str(path)
-    try:
-        text = _profile(name) if name in profiles() else Path(path).read_text("utf-8-sig")
-        data = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        known = ", ".join(profiles())
-        raise ConfigError(key=name, mistake=f"cannot be read ({error}); profiles are {known}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(key=name, mistake=f"is not valid TOML: {error}") from error
-    return parse(data, name)
+    return config_file.load(LlmConfig, path, PACKAGE)
 
 
 def profiles() -> tuple[str, ...]:
     """The names of the ready profiles."""
-    folder = resources.files("tamiz.lab.llm").joinpath("profiles")
-    return tuple(sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml")))
-
-
-def _profile(name: str) -> str:
-    return resources.files("tamiz.lab.llm").joinpath("profiles", f"{name}.toml").read_text("utf-8")
+    return config_file.profiles(PACKAGE)
