@@ -35,11 +35,14 @@ def starter_folder(part: str = "model") -> Path:
 def find_model(name: str, settings: Settings) -> Model:
     """Open a model by name or folder; an empty name means the active one, else the configured one."""
     models = registry(settings)
-    base = settings.llm.base
-    if name:
-        return open_model(models.resolve(name), base)
-    active = models.active()
-    return open_model(active if active is not None else models.resolve(settings.model), base)
+    active = None if name else models.active()
+    folder = active if active is not None else models.resolve(name or settings.model)
+    return open_model(folder, settings.llm.base, cache_folder(settings))
+
+
+def cache_folder(settings: Settings) -> Path:
+    """Where files lie that can be made again."""
+    return settings.home / "cache"
 
 
 def zero_shot(taxonomy: Taxonomy) -> Model:

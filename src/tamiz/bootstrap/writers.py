@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 from tamiz.bootstrap.settings import LlmSettings, Settings
-from tamiz.bootstrap.wiring import STARTER_LLM, registry
+from tamiz.bootstrap.wiring import STARTER_LLM, cache_folder, registry
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.ports import Model, Writer
 from tamiz.domain.taxonomy import Taxonomy
@@ -60,7 +60,7 @@ def _artifact(settings: Settings, scorer: Scorer | None) -> LlmModel:
     folder = registry(settings).resolve(name)
     if read_manifest(folder).kind != KIND:
         raise ConfigError(key="llm.model", mistake=f"'{name}' is no language model")
-    return LlmModel.open(folder, settings.llm.base, scorer)
+    return LlmModel.open(folder, settings.llm.base, scorer, cache_folder(settings))
 
 
 def _completer(chosen: LlmSettings, limits: Limits) -> Completer:

@@ -41,8 +41,8 @@ def scorer(served):
 
 
 def test_probabilities_are_those_of_the_options_alone(scorer) -> None:
-    path = scorer.tokens(scorer.chat([{"role": "user", "content": "The capital of France is which city?"}]))
-    options = [scorer.tokens(word)[0] for word in ("Paris", "Lima", "Oslo")]
+    path = scorer.tokens("The capital of France is")
+    options = [scorer.tokens(word)[0] for word in (" Paris", " Lima", " Oslo")]
     shares = scorer.with_adapter(0.0).choose(path, options)
     assert sum(shares) == pytest.approx(1.0)
     assert shares[0] > 0.5

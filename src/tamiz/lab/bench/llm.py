@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from tamiz.bootstrap.settings import LlmSettings, Settings
 from tamiz.bootstrap.sieve import Sieve, load
-from tamiz.bootstrap.wiring import STARTER_LLM, starter_folder
+from tamiz.bootstrap.wiring import STARTER_LLM, cache_folder, starter_folder
 from tamiz.bootstrap.writers import find_writer
 from tamiz.domain import schema
 from tamiz.domain.gate import FieldPolicy, Policy, decide
@@ -55,12 +55,14 @@ def tickets(count: int, seed: int) -> list[RawMessage]:
     return [RawMessage(t.subject, t.body) for t in rows[:count]]
 
 
-def typed(model: LlmModel, asking: Asking, tuned: bool) -> TypedWay:
-    """Typed decoding of a full ticket, summary included, with the adapter on or off."""
+def typed(model: LlmModel, asking: Asking, tuned: bool | None) -> TypedWay:
+    """Typed decoding of a full ticket, summary included, with the adapter on or off (None: it is merged)."""
     taxonomy, fields = model.taxonomy, tuple(f.name for f in model.taxonomy.predicted)
     scorer = model.decoder.scorer
     assert isinstance(scorer, LlamaScorer)
-    decoder = Decoder(scorer.with_adapter(1.0 if tuned else 0.0), taxonomy, asking)
+    if tuned is not None:
+        scorer = scorer.with_adapter(1.0 if tuned else 0.0)
+    decoder = Decoder(scorer, taxonomy, asking)
 
     def answer(text: str) -> Answer:
         decoded = decoder.decode(Question(text, fields=fields))
@@ -75,7 +77,10 @@ def typed(model: LlmModel, asking: Asking, tuned: bool) -> TypedWay:
 
 def speed(count: int, seed: int) -> dict[str, Any]:
     """Seconds per ticket and valid tickets per second of the three ways, with the adapter and without."""
-    model = LlmModel.open(starter_folder("llm"))
+    model = LlmModel.open(
+        starter_folder("llm")
+    )  # the adapter apart: it must be switched off for the second half
+    shipped = LlmModel.open(starter_folder("llm"), cache=cache_folder(Settings()))
     texts = [canonicalize(message).text for message in tickets(count + 2, seed)]
     report: dict[str, Any] = {"tickets": count, "seed": seed, "ways": {}}
     for weights, tuned in (("fine-tuned", True), ("as published", False)):
@@ -90,6 +95,8 @@ def speed(count: int, seed: int) -> dict[str, Any]:
             **({"prompt and retry, its own form": ways.retry} if tuned else {}),
         }
         report["ways"][weights] = {name: _timed(path, texts) for name, path in paths.items()}
+    merged = typed(shipped, shipped.decoder.asking, None)
+    report["ways"]["as shipped, adapter merged"] = {"typed": _timed(merged, texts)}
     report["constraint_us_per_token"] = constraint_cost(model.taxonomy)
     return report
 

@@ -41,7 +41,12 @@ TOLERANCES: Mapping[str, Tolerance] = {
     "q4_1": Tolerance(0.25, 0.6),
     "q4_0": Tolerance(0.25, 0.6),
 }
-"""By the form of a GGUF's matrices. llama.cpp also rounds activations to 8 bits where the weights are quantised."""
+"""By the form of a GGUF's matrices. llama.cpp also rounds activations to 8 bits where the weights are quantised.
+
+Measured with a trained SmolLM2-135M: f16 0.0003 and the same label in every question; q8_0 0.018 and 93 %; its adapter
+on the base's Q4_1 0.019 and 98 % (the base alone 0.014). Merged and rounded to q4_1 it lies 0.42 away: so small a model
+does not survive 4 bits, and that export is refused.
+"""
 
 REPORT = "export.json"
 
@@ -191,7 +196,8 @@ def _settled(out: Path, path: Path, form: str, run: Run, check: Check) -> Export
     }
     (out / REPORT).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
     if check.mistake:
-        raise BrokenArtifactError(path=path, mistake=check.mistake)
+        finer = "; a finer --type keeps more" if form.startswith("gguf q4") else ""
+        raise BrokenArtifactError(path=path, mistake=f"{check.mistake}{finer}")
     return Exported(path, check)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -135,6 +136,7 @@ def http_post(url: str, key: str, name: str, timeout: float = TIMEOUT) -> Post:
             raise ProviderUnavailableError(provider=name, reason=reason) from error
         return _body(response.status_code, response.content, name)
 
+    weakref.finalize(post, client.close)  # with the last scorer that posts through it
     return post
 
 

