@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tamiz.domain.errors import ConfigError
 from tamiz.lab.llm.gguf_tokenizer import write_tokenizer
+from tamiz.models.llm.merge import copy_fields
 
 Array = NDArray[Any]
 
@@ -36,7 +37,6 @@ _BLOCK = 32
 _ENDINGS = (".weight", ".bias")
 _LORA = re.compile(r"(?:base_model\.model\.)?(?P<layer>.+)\.lora_(?P<side>[AB])(?:\.default)?\.weight")
 _QUERY_OR_KEY = re.compile(r"\.(?P<kind>[qk])_proj\.")
-_OWN_KEYS = ("GGUF.", "general.architecture", "general.file_type", "general.quantization_version", "split.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def write_model(path: Path, model: Any, tokenizer: Any, kind: str, origin: Path 
     tensors = dict(_tensors(model, form))
     if origin is not None:
         source = gguf.GGUFReader(origin)
-        _copy_fields(writer, source)
+        copy_fields(writer, source)
         tensors |= {t.name: np.array(t.data) for t in source.tensors if t.name not in tensors}
     else:
         _write_fields(writer, config)
@@ -150,13 +150,6 @@ def _reordered(name: str, weight: Array, config: Any, form: Layout) -> Array:
     heads = config.num_attention_heads if found["kind"] == "q" else config.num_key_value_heads
     halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
     return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(weight.shape))
-
-
-def _copy_fields(writer: GGUFWriter, source: gguf.GGUFReader) -> None:
-    for key, field in source.fields.items():
-        if not key.startswith(_OWN_KEYS):
-            inner = field.types[-1] if field.types[0] is gguf.GGUFValueType.ARRAY else None
-            writer.add_key_value(key, field.contents(), field.types[0], sub_type=inner)
 
 
 def _write_fields(writer: GGUFWriter, config: Any) -> None:

@@ -18,7 +18,7 @@ from tamiz.domain.errors import BrokenArtifactError, MissingExtraError
 
 Array = NDArray[Any]
 
-_OWN_KEYS = ("GGUF.", "general.architecture", "general.file_type", "general.quantization_version")
+_OWN_KEYS = ("GGUF.", "general.architecture", "general.file_type", "general.quantization_version", "split.")
 _ALPHA = "adapter.lora.alpha"
 
 
@@ -53,10 +53,7 @@ def _write(base: Path, adapter: Path, out: Path) -> None:
 
     source, deltas = GGUFReader(base), _deltas(GGUFReader(adapter))
     writer = GGUFWriter(out, str(source.fields["general.architecture"].contents()))
-    for key, field in source.fields.items():
-        if not key.startswith(_OWN_KEYS):
-            inner = field.types[-1] if len(field.types) > 1 else None
-            writer.add_key_value(key, field.contents(), field.types[0], sub_type=inner)
+    copy_fields(writer, source)
     writer.add_file_type(LlamaFileType.MOSTLY_Q8_0)
     writer.add_quantization_version(GGML_QUANT_VERSION)
     for tensor in source.tensors:
@@ -72,6 +69,14 @@ def _write(base: Path, adapter: Path, out: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def copy_fields(writer: Any, source: Any) -> None:
+    """Metadata and tokenizer of a GGUFReader into a GGUFWriter; what speaks of the file itself is left out."""
+    for key, field in source.fields.items():
+        if not key.startswith(_OWN_KEYS):
+            inner = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(key, field.contents(), field.types[0], sub_type=inner)
 
 
 def _deltas(adapter: Any) -> dict[str, Array]:
