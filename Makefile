@@ -19,9 +19,10 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/budgets.py
 
-# A campaign of strange inputs, ten times as long as the test's.
+# Campaigns of strange inputs and of adversarial language models, far longer than the tests.
 chaos: $(VENV)/.dev
-	TAMIZ_STRANGE=100000 $(BIN)/python -m pytest tests/acceptance/test_any_input.py
+	TAMIZ_STRANGE=100000 TAMIZ_ADVERSARIAL=100000 $(BIN)/python -m pytest \
+		tests/acceptance/test_any_input.py tests/unit/llm/test_decode.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tamiz.lab.bench
