@@ -26,7 +26,8 @@ def test_merged_weights_answer_like_base_and_adapter(tmp_path) -> None:
     for ours, theirs in zip(together.predict(texts), apart.predict(texts), strict=True):
         for name, told in theirs.distributions.items():
             label, sure = told.best
-            if sure > 0.8:  # both round differently: 4-bit weights with 8-bit activations, or merged 8-bit weights
+            # Both round differently: 4-bit weights with 8-bit activations, or merged 8-bit weights.
+            if sure > 0.8:
                 assert ours.distributions[name].best[0] == label
     (file,) = tmp_path.iterdir()
     made = file.stat().st_mtime_ns
