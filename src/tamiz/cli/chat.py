@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from tamiz.bootstrap.sieve import Sieve, load
 from tamiz.cli.console import err, out, settings, with_llm
 from tamiz.cli.tables import TaxonomyFile, read_taxonomy
 from tamiz.domain.gate import Policy, shown
-from tamiz.domain.taxonomy import ABSTAIN, NONE, Field
+from tamiz.domain.taxonomy import ABSTAIN, NONE
 from tamiz.domain.triage import Decision, Prediction, Triage
 
 EXAMPLES = """Examples:\n
@@ -54,11 +55,11 @@ def conversation(sieve: Sieve, triage: Triage) -> Table:
         outcome = triage.fields[f.name]
         said = shown(sieve.taxonomy, f, own, Policy())
         told = writer.distributions[f.name].best if writer and f.name in writer.distributions else None
-        value = "ask a person" if outcome.value == ABSTAIN else _name(f, outcome.value)
+        value = "ask a person" if outcome.value == ABSTAIN else _name(outcome.value)
         table.add_row(
             f.name,
-            f"{_name(f, said[0])} {said[1]:.2f}",
-            f"{_name(f, told[0])} {told[1]:.2f}" if told else "",
+            f"{_name(said[0])} {said[1]:.2f}",
+            f"{_name(told[0])} {told[1]:.2f}" if told else "",
             f"[{_STYLE[outcome.decision]}]{value}[/]",
             outcome.reason.value.replace("_", " "),
         )
@@ -67,11 +68,9 @@ def conversation(sieve: Sieve, triage: Triage) -> Table:
     return table
 
 
-def _name(f: Field, value: str | None) -> str:
+def _name(value: str | None) -> str:
     return "—" if value in (None, NONE) else str(value).replace("[", r"\[")
 
 
 def _line(text: str, triage: Triage) -> str:
-    import json
-
     return json.dumps({"text": text, **triage.to_wire()}, ensure_ascii=False) + "\n"

@@ -7,7 +7,6 @@ Scenarios and severity phrases of the test tickets stand in no training ticket. 
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import time
@@ -32,6 +31,7 @@ from tamiz.lab.data.example import Example, fingerprint
 from tamiz.lab.data.synthetic import synthetic_examples
 from tamiz.lab.encoder_config import EncoderConfig, parse
 from tamiz.lab.evaluate import Plan, View, evaluate, predict_all, views
+from tamiz.lab.recipe_command import command
 from tamiz.lab.train_encoder import train_encoder
 from tamiz.models.artifact import MANIFEST, read_manifest
 from tamiz.models.open import open_model
@@ -288,18 +288,5 @@ def _severity_lines(s: dict[str, Any]) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    report = run(folder)
-    (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    (folder / "report.md").write_text(as_markdown(report), "utf-8")
-    print(as_markdown(report))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, run, as_markdown)

@@ -16,7 +16,7 @@ pytest.importorskip("gguf", reason="gguf comes with the extra 'train'")
 from safetensors.torch import load_file, save_file
 
 from tamiz.domain.errors import BrokenArtifactError, ConfigError
-from tamiz.lab.llm.base import SMOLLM2, load_causal, packaged_gguf
+from tamiz.lab.llm.base import load_causal
 from tamiz.lab.llm.check import Tolerance, check_export
 from tamiz.lab.llm.export import (
     Run,
@@ -29,6 +29,7 @@ from tamiz.lab.llm.export import (
 from tamiz.lab.llm.gguf_file import layout
 from tamiz.lab.llm.torch_scorer import TorchScorer
 from tamiz.lab.llm.train import train_llm, with_adapter
+from tamiz.models.llm.weights import SMOLLM2, packaged_gguf
 
 TEXTS = ("The vpn is down in room 7.", "The toner is empty, since 2 days (ñ).")
 

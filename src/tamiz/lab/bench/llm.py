@@ -34,13 +34,13 @@ from tamiz.domain.triage import Prediction
 from tamiz.lab.attacks.attack import campaign, paraphrases
 from tamiz.lab.attacks.measure import run as measured
 from tamiz.lab.bench.llm_ways import Answer, Ways, triage_all
-from tamiz.lab.llm.base import SMOLLM2
 from tamiz.lab.llm.torch_scorer import TorchScorer
 from tamiz.lab.synth import generate
 from tamiz.models.llm.decode import Asking, Decoder
 from tamiz.models.llm.llama import LlamaScorer, Post, Served, serve
 from tamiz.models.llm.prompt import Shown
-from tamiz.models.llm.writer import ADAPTER, OPTIONS, LlmModel, base_file
+from tamiz.models.llm.weights import SMOLLM2, base_file
+from tamiz.models.llm.writer import ADAPTER, OPTIONS, LlmModel
 from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
 from tamiz.testing.strange import strange_messages
 from tamiz.text import canonicalize

