@@ -19,12 +19,13 @@ RUN = 6
 LOOP, LOOPS = 3, 3
 """A run of LOOP words that comes LOOPS times is a loop."""
 
+_TOKENS = r"<\|[^|<>\n]{1,40}\|>|<<<|>>>|\[/?(?:INST|SYS)\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?think>"
 _MARKS = re.compile(
-    r"<\|[^|<>\n]{1,40}\|>|<<<|>>>|\[/?(?:INST|SYS)\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?think>"
-    r"|(?:^|\n)[ \t]{0,3}(?:#{2,6}[ \t]{0,3}(?:instruction|response|system|input|output)"
+    _TOKENS + r"|(?:^|\n)[ \t]{0,3}(?:#{2,6}[ \t]{0,3}(?:instruction|response|system|input|output)"
     r"|(?:system|assistant|user|sistema|asistente|usuario)[ \t]{0,2}:)",
     re.IGNORECASE,
 )
+_CHAT = re.compile(_TOKENS, re.IGNORECASE)
 _STUTTER = re.compile(r"([^\W\d_]|[^\w\s])\1{9}")
 _WORD = re.compile(r"\w+")
 _PLACEHOLDER = re.compile(r"<[A-Z_]{2,20}>")
@@ -59,6 +60,11 @@ def grounded(summary: str, source: str, *, told: str = "", names: Collection[str
     ticket = _Source(_plain(source))
     unfounded = (*_placeholders(summary, source), *_known(summary, ticket, names), *_tokens(summary, ticket))
     return tuple(dict.fromkeys((*_refused(_plain(summary), _plain(told)), *unfounded)))
+
+
+def unmarked(text: str) -> str:
+    """The text without fences and chat tokens, which a ticket may quote and no summary should pass on."""
+    return _CHAT.sub(" ", text)
 
 
 class _Source:

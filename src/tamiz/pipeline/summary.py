@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tamiz.domain.ticket import CanonicalText
+from tamiz.pipeline.grounding import unmarked
 
 _PREFIX = re.compile(
     r"^(?:(?:re|rv|fw|fwd|wg|aw|tr|enc)\s{0,3}(?:\[\d{1,3}\])?:\s{0,9}){1,20}", re.IGNORECASE
@@ -33,12 +34,15 @@ _TROUBLE = re.compile(
 
 
 def summarize(text: CanonicalText, max_length: int) -> tuple[str, str]:
-    """The summary and its source, `subject` or `extractive`; at most `max_length` characters, never raises."""
-    subject = _PREFIX.sub("", text.subject).strip(_MARKS)
+    """The summary and its source, `subject` or `extractive`; at most `max_length` characters, never raises.
+
+    Fences and chat tokens that the ticket quotes are left out.
+    """
+    subject = _PREFIX.sub("", unmarked(text.subject)).strip(_MARKS)
     telling = [word for word in _WORD.findall(subject.lower()) if word not in _EMPTY_SUBJECTS]
     if len(telling) >= 2:
         return shorten(subject, max_length), "subject"
-    sentences = [part.strip(_MARKS) for part in _SENTENCE_END.split(text.body[:4000])][:60]
+    sentences = [part.strip(_MARKS) for part in _SENTENCE_END.split(unmarked(text.body[:4000]))][:60]
     best = max(enumerate(sentences), key=lambda pair: _score(*pair), default=(0, ""))[1]
     return shorten(best or subject, max_length), "extractive"
 

@@ -11,7 +11,7 @@ from tamiz.domain.taxonomy import ABSTAIN, Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket
 from tamiz.domain.triage import Decision, FieldTriage, Prediction, Reason, Receipt, Triage, Writing
 from tamiz.pipeline.cascade import Cascade, Consulted, SummaryMode, consult
-from tamiz.pipeline.grounding import grounded
+from tamiz.pipeline.grounding import grounded, unmarked
 from tamiz.pipeline.summary import shorten, summarize
 
 Canonicalizer = Callable[[RawMessage], CanonicalText]
@@ -76,7 +76,7 @@ def _summary(
             return shorten(written, length), "llm", ()
         return *summarize(text, length), ("summary_not_grounded",)
     if cascade.summary is SummaryMode.OFF:
-        return shorten(text.subject, length), "subject", ()
+        return shorten(unmarked(text.subject), length), "subject", ()
     return *summarize(text, length), ()
 
 

@@ -11,15 +11,17 @@ from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.ports import ModelInfo
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.ticket import RawMessage
+from tamiz.lab.bench.llm_confidence import calibrated, confidence
 from tamiz.lab.bench.llm_ways import Ways, parsed_json, parsed_lines, triage_all
 from tamiz.lab.data.synthetic import synthetic_examples
 from tamiz.lab.llm import judge
 from tamiz.lab.llm.calibrate import fit
 from tamiz.lab.llm.report import as_markdown, headline
 from tamiz.lab.llm.rules import Rules
+from tamiz.models.calibration import Calibration, Fusion
 from tamiz.models.llm import prompt
 from tamiz.models.llm.decode import Asking
-from tamiz.models.llm.writer import LlmModel
+from tamiz.models.llm.writer import LlmModel, answers
 from tamiz.pipeline.cascade import Cascade, Pool
 from tamiz.testing.scripted import ScriptedModel
 from tamiz.testing.scripted_writer import RandomScorer
@@ -70,6 +72,20 @@ def test_pools_learn_whom_to_believe(examples) -> None:
     assert known["encoder"] > 3 * known["writer"]
     assert set(fitted.calibration.fusions) == {f.name for f in TAXONOMY.predicted}
     assert all(p.apply_at is None for p in fitted.policy.fields.values())
+
+
+def test_confidence_is_measured_beside_what_chance_would_show(examples) -> None:
+    noise = model(1)
+    decoded = [noise.decoder.decode(noise.question(e.text)) for e in examples]
+    noise.calibration = fit(TAXONOMY, decoded, examples, encoder({})).calibration
+    report = confidence(noise, 150, 3)
+    bare = Calibration({f.name: Fusion((1.0,)) for f in TAXONOMY.predicted})
+    raw = answers(TAXONOMY, decoded)
+    loud = calibrated(TAXONOMY, bare.predictions(TAXONOMY, [raw.scores], raw.signals), examples, 0)
+    for way in ("calibrated on other scenarios", "calibrated on tickets of these scenarios"):
+        assert set(report[way]) == {f.name for f in TAXONOMY.choices}
+        assert report[way]["category"]["ece"] < loud["category"]["ece"] - 0.1
+        assert 0.0 < report[way]["category"]["ece_by_chance"] < 0.15
 
 
 def test_the_report_stands_on_the_same_tickets_for_every_system(examples) -> None:

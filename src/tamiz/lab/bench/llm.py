@@ -4,6 +4,7 @@ python -m tamiz.lab.bench.llm speed --out docs/figures/llm-speed.json
 python -m tamiz.lab.bench.llm valid --runtime embedded --count 500 --out …
 python -m tamiz.lab.bench.llm roundtrip --count 500 --out …
 python -m tamiz.lab.bench.llm attack --system cascade --count 2240 --out …
+python -m tamiz.lab.bench.llm confidence --count 2000 --out …
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jsonschema
@@ -33,11 +35,14 @@ from tamiz.domain.ticket import RawMessage
 from tamiz.domain.triage import Prediction
 from tamiz.lab.attacks.attack import campaign, paraphrases
 from tamiz.lab.attacks.measure import run as measured
+from tamiz.lab.bench.llm_confidence import confidence
 from tamiz.lab.bench.llm_ways import Answer, Ways, triage_all
+from tamiz.lab.llm.export import export_gguf, read_run
 from tamiz.lab.llm.torch_scorer import TorchScorer
 from tamiz.lab.synth import generate
-from tamiz.models.llm.decode import Asking, Decoder
+from tamiz.models.llm.decode import Asking, Decoded, Decoder
 from tamiz.models.llm.llama import LlamaScorer, Post, Served, serve
+from tamiz.models.llm.merge import merged
 from tamiz.models.llm.prompt import Shown
 from tamiz.models.llm.weights import SMOLLM2, base_file
 from tamiz.models.llm.writer import ADAPTER, OPTIONS, LlmModel
@@ -95,8 +100,8 @@ def speed(count: int, seed: int) -> dict[str, Any]:
             **({"prompt and retry, its own form": ways.retry} if tuned else {}),
         }
         report["ways"][weights] = {name: _timed(path, texts) for name, path in paths.items()}
-    merged = typed(shipped, shipped.decoder.asking, None)
-    report["ways"]["as shipped, adapter merged"] = {"typed": _timed(merged, texts)}
+    whole = typed(shipped, shipped.decoder.asking, None)
+    report["ways"]["as shipped, adapter merged"] = {"typed": _timed(whole, texts)}
     report["constraint_us_per_token"] = constraint_cost(model.taxonomy)
     return report
 
@@ -193,10 +198,11 @@ def writer_on(runtime: str, taxonomy: Taxonomy) -> Writer:
     """The shipped language model, embedded, behind a llama.cpp server, behind its OpenAI protocol, or in torch."""
     folder = starter_folder("llm")
     if runtime == "embedded":
-        return LlmModel.open(folder)
+        return LlmModel.open(folder, cache=cache_folder(Settings()))
     if runtime == "transformers":
-        return LlmModel.open(folder, scorer=TorchScorer.open(SMOLLM2, RUN))
-    served = serve(base_file(json.loads((folder / OPTIONS).read_text("utf-8"))["base"]), folder / ADAPTER)
+        return LlmModel.open(folder, scorer=TorchScorer.open(SMOLLM2, RUN / "adapter"))
+    base = base_file(json.loads((folder / OPTIONS).read_text("utf-8"))["base"])
+    served = serve(merged(base, folder / ADAPTER, cache_folder(Settings())))
     if runtime == "llama-server":
         told = LlmSettings(kind="llama-server", url=served.url, key=SecretStr(served.key))
     else:
@@ -225,24 +231,37 @@ def attack(system: str, count: int, seed: int) -> dict[str, Any]:
 
 
 def roundtrip(count: int, seed: int) -> dict[str, Any]:
-    """The trained model in torch against the shipped file in llama.cpp: on how many tickets all labels, and on how many
-    questions the label, are the same."""
+    """The trained model in torch against each GGUF form of it in llama.cpp: on how many tickets all labels, and on how
+    many questions the label, are the same."""
     folder = starter_folder("llm")
-    trained, shipped = LlmModel.open(folder, scorer=TorchScorer.open(SMOLLM2, RUN)), LlmModel.open(folder)
-    same: dict[str, int] = {f.name: 0 for f in shipped.taxonomy.predicted}
-    whole, gaps = 0, []
-    for message in tickets(count, seed):
-        question = shipped.question(canonicalize(message).text)
-        ours, theirs = (model.decoder.decode(question).distributions for model in (trained, shipped))
-        hits = {name: ours[name].best[0] == theirs[name].best[0] for name in same}
-        gaps += [abs(ours[name].best[1] - theirs[name].of(ours[name].best[0])) for name in same]
-        whole += all(hits.values())
-        same = {name: n + hits[name] for name, n in same.items()}
+    trained = LlmModel.open(folder, scorer=TorchScorer.open(SMOLLM2, RUN / "adapter"))
+    questions = [trained.question(canonicalize(message).text) for message in tickets(count, seed)]
+    ours = [trained.decoder.decode(question) for question in questions]
+    with TemporaryDirectory() as made:
+        whole = export_gguf(read_run(RUN), Path(made) / "f16", "f16").path
+        forms: dict[str, Callable[[], LlmModel]] = {
+            "exported as f16": lambda: LlmModel.open(folder, scorer=LlamaScorer.open(whole)),
+            "adapter on the 4-bit base": lambda: LlmModel.open(folder),
+            "merged in 8 bits, as shipped": lambda: LlmModel.open(folder, cache=cache_folder(Settings())),
+        }
+        told = {name: _agreement(ours, opened(), questions) for name, opened in forms.items()}
+    return {"tickets": count, "seed": seed, "forms": told}
+
+
+def _agreement(ours: Sequence[Decoded], model: LlmModel, questions: Sequence[Question]) -> dict[str, Any]:
+    names = [f.name for f in model.taxonomy.predicted]
+    same, gaps = [], []
+    for mine, question in zip(ours, questions, strict=True):
+        theirs = model.decoder.decode(question).distributions
+        label, share = zip(*(mine.distributions[name].best for name in names), strict=True)
+        same.append([theirs[n].best[0] == one for n, one in zip(names, label, strict=True)])
+        gaps += [abs(theirs[n].of(one) - p) for n, one, p in zip(names, label, share, strict=True)]
     return {
-        "tickets": count,
-        "same_ticket": whole / count,
-        "same_label": sum(same.values()) / count / len(same),
-        "fields": {name: n / count for name, n in same.items()},
+        "same_ticket": statistics.fmean(map(all, same)),
+        "same_label": statistics.fmean(hit for row in same for hit in row),
+        "fields": {
+            n: statistics.fmean(column) for n, column in zip(names, zip(*same, strict=True), strict=True)
+        },
         "mean_gap": statistics.fmean(gaps),
         "worst_gap": max(gaps),
     }
@@ -257,8 +276,8 @@ def _post(model: LlmModel) -> Post:
 SERVERS: list[Served] = []
 """Servers of this process; they end with it."""
 
-RUN = Path("runs/it-helpdesk-llm/run/adapter")
-"""The PEFT adapter that the recipe trained."""
+RUN = Path("runs/it-helpdesk-llm/run")
+"""The training of the recipe; its PEFT adapter lies in `adapter`."""
 
 
 def main() -> None:
@@ -266,7 +285,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["speed", "valid", "attack", "roundtrip"])
+    parser.add_argument("what", choices=["speed", "valid", "attack", "roundtrip", "confidence"])
     parser.add_argument(
         "--runtime", default="embedded", choices=["embedded", "llama-server", "openai", "transformers"]
     )
@@ -281,6 +300,9 @@ def main() -> None:
         report = valid(told.runtime, told.count, told.seed)
     elif told.what == "roundtrip":
         report = roundtrip(told.count, told.seed)
+    elif told.what == "confidence":
+        shipped = LlmModel.open(starter_folder("llm"), cache=cache_folder(Settings()))
+        report = confidence(shipped, told.count, told.seed)
     else:
         report = {"system": told.system, **attack(told.system, told.count, told.seed)}
     told.out.parent.mkdir(parents=True, exist_ok=True)
