@@ -13,6 +13,15 @@ TamizError
 │   ├── BrokenArtifactError
 │   ├── MissingWeightsError    the base model of an adapter is not on this machine
 │   └── TaxonomyMismatchError
+├── StoreError                 durable state: exit code 5
+│   ├── StoreUnavailableError      the disk is full, the server is away; worth another try
+│   ├── StoreLockedError           another process has the data folder
+│   ├── StoreVersionError          the data folder belongs to another version
+│   ├── UnknownTicketError
+│   ├── DuplicateError             the same key or external id once more
+│   ├── ConflictError              it changed meanwhile
+│   ├── TransitionError            a status that may not follow
+│   └── LeaseLostError             a late result of a job that is in other hands
 └── ProviderError              a language model could not answer: exit code 6
     ├── ProviderUnavailableError   no connection, a timeout, 5xx; worth another try
     │   └── RateLimitedError       429
@@ -118,6 +127,53 @@ class TaxonomyMismatchError(ArtifactError):
     """The model at {path} was trained on other classes than taxonomy '{taxonomy}': {mistake}"""
 
     hint = "Use the taxonomy inside the model folder, or train a model on the new classes."
+
+
+class StoreError(TamizError):
+    """The store failed: {reason}"""
+
+    exit_code = 5
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be written: {reason}"""
+
+    hint = "Nothing was accepted. Check the disk or the database server, then try again."
+    retryable = True
+
+
+class StoreLockedError(StoreError):
+    """Another process (id {pid}) is using {path}."""
+
+    hint = "Stop it first, or work through it: `tamiz` commands talk to a running service by themselves."
+
+
+class StoreVersionError(StoreError):
+    """{path} has schema {found}, and this version of Tamiz needs {needed}."""
+
+    hint = "{way}"
+
+
+class UnknownTicketError(StoreError):
+    """There is no ticket '{ticket}'."""
+
+
+class DuplicateError(StoreError):
+    """{what} is already there."""
+
+
+class ConflictError(StoreError):
+    """{what} was changed meanwhile: {reason}"""
+
+    hint = "Read it again and repeat what is still wanted."
+
+
+class TransitionError(StoreError):
+    """A ticket that is {now} cannot become {then}."""
+
+
+class LeaseLostError(StoreError):
+    """Job {job} is in other hands: its lease {epoch} has ended."""
 
 
 class ProviderError(TamizError):

@@ -1,0 +1,169 @@
+"""What is kept: tickets with their status, revisions of triages, corrections, jobs, keys and the audit trail.
+
+All times are UTC with microseconds. Every record belongs to a tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from tamiz.domain.status import Status
+from tamiz.domain.ticket import Source
+from tamiz.domain.triage import Triage
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRecord:
+    """A ticket as everyone but the model's worker sees it: without its raw text.
+
+    `version` counts every change from 1 (the If-Match of the API); `revision` is the number of the newest triage, 0
+    where there is none. `subject` and `body` are the canonical, redacted view, empty until the ticket is triaged.
+    """
+
+    id: str
+    tenant: str
+    source: Source
+    status: Status
+    version: int
+    revision: int
+    received_at: datetime
+    updated_at: datetime
+    subject: str = ""
+    body: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One triage of a ticket, with its receipt. Numbers count from 1 per ticket."""
+
+    tenant: str
+    ticket_id: str
+    number: int
+    at: datetime
+    triage: Triage
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A person's word on one field of a ticket. `sequence` counts the tenant's corrections from 1, without gaps; 0
+    until it is stored. `before` is the value that was shown."""
+
+    tenant: str
+    ticket_id: str
+    field: str
+    value: str | None
+    before: str | None
+    by: str
+    at: datetime
+    note: str = ""
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TicketQuery:
+    """Which tickets, newest first. Empty means any; `after` is the id of the last ticket of the page before."""
+
+    statuses: frozenset[Status] = frozenset()
+    desk: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    after: str = ""
+    limit: int = 50
+
+
+class JobState(StrEnum):
+    """A job waits, is leased, or is dead; a finished one is gone."""
+
+    READY = "ready"
+    LEASED = "leased"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work on one subject (a ticket's id). `due` is the earliest moment. Lower `lane` numbers go first."""
+
+    id: str
+    tenant: str
+    kind: str
+    subject: str
+    due: datetime
+    lane: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A job in somebody's hands until `expires`. `epoch` grows with every lease of the job: a write that carries an
+    older one is refused. `failures` are tries that ended with an error, `crashes` those whose owner was never heard of
+    again."""
+
+    job: Job
+    owner: str
+    epoch: int
+    expires: datetime
+    failures: int = 0
+    crashes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadJob:
+    """A job that nobody will try again by itself, and why."""
+
+    job: Job
+    reason: str
+    failures: int
+    crashes: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """How many jobs of a kind wait, are due, are leased and are dead; `oldest` is the due time of the longest waiting."""
+
+    kind: str
+    waiting: int = 0
+    leased: int = 0
+    dead: int = 0
+    oldest: datetime | None = None
+
+
+class Role(StrEnum):
+    """What a key may do, each including those before it."""
+
+    SUBMIT = "submit"
+    READ = "read"
+    REVIEW = "review"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key by its SHA-256 (hex); the key itself is kept nowhere."""
+
+    id: str
+    tenant: str
+    name: str
+    role: Role
+    digest: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One act: who did what to which subject. `detail` holds ids, names of fields and keyed hashes, never text of a
+    ticket. `number` counts per tenant from 1; `chain` is the SHA-256 over the entry and the chain value before it."""
+
+    tenant: str
+    at: datetime
+    actor: str
+    act: str
+    subject: str
+    detail: Mapping[str, str] = field(default_factory=dict)
+    number: int = 0
+    chain: str = ""
