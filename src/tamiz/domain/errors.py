@@ -6,7 +6,8 @@ TamizError
 │   │   └── NoTaxonomyError    there is none at that path
 │   ├── DataError              a data file cannot be used as it is
 │   ├── ConfigError            a setting is wrong
-│   └── LeakError              a split leaks, so its figures would mislead
+│   ├── LeakError              a split leaks, so its figures would mislead
+│   └── BadCorrectionError     a correction that the taxonomy does not allow
 ├── MissingExtraError          an optional dependency is absent: exit code 3
 ├── ArtifactError              a model on disk cannot be used: exit code 4
 │   ├── ModelNotFoundError
@@ -90,6 +91,12 @@ class LeakError(InputError):
     """The evaluation split leaks: {findings}."""
 
     hint = "Split by group or template (`tamiz data split`), or pass --allow-leak to print the figures marked as such."
+
+
+class BadCorrectionError(InputError):
+    """The correction cannot be taken: {mistake}."""
+
+    hint = "Allowed are: {allowed}."
 
 
 class MissingExtraError(TamizError):

@@ -89,11 +89,11 @@ def consult(
 ) -> Consulted:
     """Decide one ticket. A failure of the language model leaves the encoder's outcomes as they are."""
     outcomes = decide(taxonomy, prediction, policy)
-    question = _question(cascade, text, outcomes, taxonomy)
-    if cascade.writer is None or question is None:
+    asked = question(cascade, text, outcomes, taxonomy)
+    if cascade.writer is None or asked is None:
         return Consulted(prediction, _above_floor(cascade, text, outcomes, taxonomy))
     try:
-        written = cascade.writer.write(question)
+        written = cascade.writer.write(asked)
     except ProviderError as error:
         kept = _above_floor(cascade, text, outcomes, taxonomy)
         return Consulted(prediction, kept, failure=error.one_line())
@@ -104,7 +104,7 @@ def consult(
     return Consulted(pooled, _above_floor(cascade, text, merged, taxonomy), written)
 
 
-def _question(
+def question(
     cascade: Cascade, text: CanonicalText, outcomes: Mapping[str, FieldTriage], taxonomy: Taxonomy
 ) -> Question | None:
     """What is worth asking: fields that the encoder leaves open, and the summary. None for a ticket that lies outside

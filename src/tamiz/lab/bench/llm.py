@@ -38,12 +38,12 @@ from tamiz.lab.attacks.measure import run as measured
 from tamiz.lab.bench.llm_confidence import confidence
 from tamiz.lab.bench.llm_ways import Answer, Ways, triage_all
 from tamiz.lab.llm.export import export_gguf, read_run
+from tamiz.lab.llm.recipe import uncalibrated
 from tamiz.lab.llm.torch_scorer import TorchScorer
 from tamiz.lab.synth import generate
 from tamiz.models.llm.decode import Asking, Decoded, Decoder
 from tamiz.models.llm.llama import LlamaScorer, Post, Served, serve
 from tamiz.models.llm.merge import merged
-from tamiz.models.llm.prompt import Shown
 from tamiz.models.llm.weights import SMOLLM2, base_file
 from tamiz.models.llm.writer import ADAPTER, OPTIONS, LlmModel
 from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
@@ -60,17 +60,12 @@ def tickets(count: int, seed: int) -> list[RawMessage]:
     return [RawMessage(t.subject, t.body) for t in rows[:count]]
 
 
-def typed(model: LlmModel, asking: Asking, tuned: bool | None) -> TypedWay:
-    """Typed decoding of a full ticket, summary included, with the adapter on or off (None: it is merged)."""
+def typed(model: LlmModel) -> TypedWay:
+    """Typed decoding of a full ticket, summary included."""
     taxonomy, fields = model.taxonomy, tuple(f.name for f in model.taxonomy.predicted)
-    scorer = model.decoder.scorer
-    assert isinstance(scorer, LlamaScorer)
-    if tuned is not None:
-        scorer = scorer.with_adapter(1.0 if tuned else 0.0)
-    decoder = Decoder(scorer, taxonomy, asking)
 
     def answer(text: str) -> Answer:
-        decoded = decoder.decode(Question(text, fields=fields))
+        decoded = model.decoder.decode(Question(text, fields=fields))
         fields_ = decide(taxonomy, Prediction(decoded.distributions), Policy())
         values = {name: outcome.value for name, outcome in fields_.items()}
         summary = taxonomy.text_field
@@ -81,28 +76,26 @@ def typed(model: LlmModel, asking: Asking, tuned: bool | None) -> TypedWay:
 
 
 def speed(count: int, seed: int) -> dict[str, Any]:
-    """Seconds per ticket and valid tickets per second of the three ways, with the adapter and without."""
-    model = LlmModel.open(
-        starter_folder("llm")
-    )  # the adapter apart: it must be switched off for the second half
-    shipped = LlmModel.open(starter_folder("llm"), cache=cache_folder(Settings()))
+    """Seconds per ticket and valid tickets per second of each way, with the shipped weights (the adapter merged) and
+    with those that the base was published with. All ways of a row share weights, runtime and tickets."""
+    folder = starter_folder("llm")
+    shipped = LlmModel.open(folder, cache=cache_folder(Settings()))
+    published = uncalibrated(SMOLLM2, shipped.taxonomy, None)
     texts = [canonicalize(message).text for message in tickets(count + 2, seed)]
     report: dict[str, Any] = {"tickets": count, "seed": seed, "ways": {}}
-    for weights, tuned in (("fine-tuned", True), ("as published", False)):
-        asking = replace(model.decoder.asking, shown=Shown.NOTHING if tuned else Shown.LABELS)
-        lora = [{"id": 0, "scale": 1.0 if tuned else 0.0}]
-        ways = Ways(_post(model), model.taxonomy, asking.instruction, lora, lines=tuned)
-        grammar = replace(ways, lines=False)
+    for weights, model, tuned in (("fine-tuned", shipped, True), ("as published", published, False)):
+        ways = Ways(_post(model), model.taxonomy, model.told, lines=tuned)
+        plain = replace(ways, lines=False)
         paths = {
-            "typed": typed(model, asking, tuned),
-            "JSON grammar": grammar.grammar,
-            "prompt and retry, JSON": grammar.retry,
+            "typed": typed(model),
+            "JSON grammar": plain.grammar,
+            "prompt and retry, JSON": plain.retry,
             **({"prompt and retry, its own form": ways.retry} if tuned else {}),
         }
         report["ways"][weights] = {name: _timed(path, texts) for name, path in paths.items()}
-    whole = typed(shipped, shipped.decoder.asking, None)
-    report["ways"]["as shipped, adapter merged"] = {"typed": _timed(whole, texts)}
-    report["constraint_us_per_token"] = constraint_cost(model.taxonomy)
+    apart = typed(LlmModel.open(folder))
+    report["ways"]["fine-tuned, adapter apart"] = {"typed": _timed(apart, texts)}
+    report["constraint_us_per_token"] = constraint_cost(shipped.taxonomy)
     return report
 
 

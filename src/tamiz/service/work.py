@@ -1,0 +1,135 @@
+"""Triage leased tickets. Result and completion are one transaction, so a ticket is triaged once or its job is still there;
+a result that comes after its lease has ended is refused by the store."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from tamiz.domain.errors import LeaseLostError
+from tamiz.domain.ports import Clock
+from tamiz.domain.records import AuditEntry, Job, Lease, Revision, TicketRecord
+from tamiz.domain.status import Status, status_of
+from tamiz.domain.storage import Store, Tx
+from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket, uuid7
+from tamiz.domain.triage import Triage
+from tamiz.pipeline.cascade import question
+from tamiz.service.accept import ENRICH, Bits
+from tamiz.service.judge import Judge, Judges
+
+WORKER = "worker"
+"""The actor of what no person did."""
+
+ENRICH_LANE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One ticket's new state, as hooks hear of it."""
+
+    record: TicketRecord
+    triage: Triage
+    kind: str
+
+
+@dataclass(frozen=True)
+class Triaging:
+    """The handler of the jobs `triage` (the encoder alone) and `enrich` (with the language model)."""
+
+    store: Store
+    judges: Judges
+    clock: Clock
+    bits: Bits
+    told: Callable[[Done], None] = lambda done: None
+    enrich: bool = False
+
+    def __call__(self, leases: Sequence[Lease]) -> None:
+        """Triage the tickets of these leases and complete them. A lease that was lost meanwhile is passed over.
+
+        Raises what the model or the store raises; leases that are not completed then stay with the worker loop.
+        """
+        by_tenant: dict[str, list[Lease]] = defaultdict(list)
+        for lease in leases:
+            by_tenant[lease.job.tenant].append(lease)
+        for tenant, own in by_tenant.items():
+            self._batch(self.judges(tenant), own)
+
+    def _batch(self, judge: Judge, leases: Sequence[Lease]) -> None:
+        keys = [(lease.job.tenant, lease.job.subject) for lease in leases]
+        tickets = {t.id: t for t in self.store.read(lambda tx: tx.tickets.raw(keys))}
+        wanted = [lease for lease in leases if lease.job.subject in tickets]
+        for lease in leases:
+            if lease.job.subject not in tickets:  # erased meanwhile
+                self.store.write(_finished(lease))
+        started = time.perf_counter()
+        views, triages = _triaged(
+            judge if self.enrich else judge.fast, [tickets[le.job.subject] for le in wanted]
+        )
+        timings = {"triage": (time.perf_counter() - started) * 1e3 / max(1, len(wanted))}
+        waiting: list[tuple[Triage, Future[TicketRecord]]] = []
+        for lease, triage in zip(wanted, triages, strict=True):
+            view = views[tickets[lease.job.subject].message]
+            waiting.append((triage, self.store.submit(self._saved(judge, lease, triage, view, timings))))
+        for triage, future in waiting:
+            try:
+                record = future.result()
+            except LeaseLostError:
+                continue  # somebody else has the ticket now, and will save a result of its own
+            self.told(Done(record, triage, ENRICH if self.enrich else "triage"))
+
+    def _saved(
+        self,
+        judge: Judge,
+        lease: Lease,
+        triage: Triage,
+        view: CanonicalText,
+        timings: Mapping[str, float],
+    ) -> Callable[[Tx], TicketRecord]:
+        moment, tenant = self.clock.now(), lease.job.tenant
+        status = status_of(triage, judge.taxonomy)
+        follow_up = None if self.enrich else self._follow_up(judge, lease, triage, view)
+        entry = AuditEntry(
+            tenant, moment, WORKER, lease.job.kind, lease.job.subject, {"status": status.value}
+        )
+
+        def work(tx: Tx) -> TicketRecord:
+            tx.jobs.finish(lease)
+            ticket = tx.tickets.get(tenant, lease.job.subject)
+            number = 1 if ticket is None else ticket.revision + 1
+            revision = Revision(tenant, lease.job.subject, number, moment, triage, timings)
+            record = tx.tickets.save(revision, status, view)
+            if follow_up is not None and record.status is not Status.CORRECTED:
+                tx.jobs.add(follow_up)
+            tx.audit.add(entry)
+            return record
+
+        return work
+
+    def _follow_up(self, judge: Judge, lease: Lease, triage: Triage, view: CanonicalText) -> Job | None:
+        if not judge.enriches or question(judge.cascade, view, triage.fields, judge.taxonomy) is None:
+            return None
+        moment = self.clock.now()
+        job_id = uuid7(moment, self.bits(74))
+        return Job(job_id, lease.job.tenant, ENRICH, lease.job.subject, moment, ENRICH_LANE)
+
+
+def buried(tx: Tx, lease: Lease, clock: Clock) -> None:
+    """What a dead job leaves: a ticket that has no triage is Failed and shown to people."""
+    ticket = tx.tickets.get(lease.job.tenant, lease.job.subject)
+    if ticket is not None and ticket.status is Status.PENDING:
+        tx.tickets.move(ticket.tenant, ticket.id, Status.FAILED, clock.now())
+
+
+def _triaged(
+    judge: Judge, tickets: Sequence[Ticket]
+) -> tuple[Mapping[RawMessage, CanonicalText], list[Triage]]:
+    """Triages, and the redacted texts that they rest on: each text is read once."""
+    views = {ticket.message: judge.view(ticket) for ticket in tickets}
+    return views, Judge(judge.model, judge.policy, views.__getitem__, judge.cascade).triage(tickets)
+
+
+def _finished(lease: Lease) -> Callable[[Tx], None]:
+    return lambda tx: tx.jobs.finish(lease)

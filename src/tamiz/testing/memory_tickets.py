@@ -1,0 +1,127 @@
+"""The tickets of the store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from tamiz.domain.errors import ConflictError, DuplicateError, UnknownTicketError
+from tamiz.domain.records import Correction, Revision, TicketQuery, TicketRecord
+from tamiz.domain.status import Status, follow
+from tamiz.domain.ticket import CanonicalText, Ticket
+from tamiz.testing.memory_table import Journal, Table
+
+
+class MemoryTickets:
+    """The Tickets port."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._tickets: Table[tuple[str, str], Ticket] = Table(journal)
+        self._records: Table[tuple[str, str], TicketRecord] = Table(journal)
+        self._keys: Table[tuple[str, str], tuple[str, str]] = Table(journal)
+        self._sources: Table[tuple[str, str, str], str] = Table(journal)
+        self._revisions: Table[tuple[str, str, int], Revision] = Table(journal)
+        self._corrections: Table[tuple[str, int], Correction] = Table(journal)
+        self._sequences: Table[str, int] = Table(journal)
+        self._words: Table[tuple[str, str], dict[str, str | None]] = Table(journal)
+
+    def add(self, ticket: Ticket, key: str = "", digest: str = "") -> None:
+        source = (ticket.tenant, ticket.source.desk, ticket.source.external_id)
+        place = (ticket.tenant, ticket.id)
+        if self._tickets.get(place):
+            raise DuplicateError(what=f"Ticket '{ticket.id}'")
+        if key and self._keys.get((ticket.tenant, key)):
+            raise DuplicateError(what=f"A ticket with the idempotency key '{key}'")
+        if ticket.source.external_id and self._sources.get(source):
+            raise DuplicateError(what=f"Ticket '{ticket.source.external_id}' of {ticket.source.desk}")
+        if key:
+            self._keys.put((ticket.tenant, key), (ticket.id, digest))
+        if ticket.source.external_id:
+            self._sources.put(source, ticket.id)
+        self._tickets.put(place, ticket)
+        at = ticket.received_at
+        record = TicketRecord(
+            ticket.id, ticket.tenant, ticket.source, Status.PENDING, ticket.version, 0, at, at
+        )
+        self._records.put(place, record)
+
+    def by_key(self, tenant: str, key: str) -> tuple[str, str] | None:
+        return self._keys.get((tenant, key))
+
+    def by_source(self, tenant: str, desk: str, external_id: str) -> TicketRecord | None:
+        ticket_id = self._sources.get((tenant, desk, external_id))
+        return self.get(tenant, ticket_id) if ticket_id else None
+
+    def get(self, tenant: str, ticket_id: str) -> TicketRecord | None:
+        return self._records.get((tenant, ticket_id))
+
+    def raw(self, ids: Sequence[tuple[str, str]]) -> list[Ticket]:
+        found = [(self._tickets.get(place), self._records.get(place)) for place in ids]
+        return [replace(ticket, version=record.version) for ticket, record in found if ticket and record]
+
+    def page(self, tenant: str, query: TicketQuery) -> list[TicketRecord]:
+        chosen = (row for row in self._records.rows.values() if row.tenant == tenant and _matches(row, query))
+        return sorted(chosen, key=lambda row: row.id, reverse=True)[: query.limit]
+
+    def move(self, tenant: str, ticket_id: str, status: Status, at: datetime) -> TicketRecord:
+        record = self._known(tenant, ticket_id)
+        return self._put(replace(record, status=follow(record.status, status), updated_at=at))
+
+    def save(self, revision: Revision, status: Status, text: CanonicalText | None = None) -> TicketRecord:
+        record = self._known(revision.tenant, revision.ticket_id)
+        if revision.number != record.revision + 1:
+            raise ConflictError(
+                what=f"Ticket '{record.id}'",
+                reason=f"triage {revision.number} cannot follow triage {record.revision}",
+            )
+        corrected = record.status is Status.CORRECTED
+        status = record.status if corrected else follow(record.status, status)
+        if text is not None:
+            record = replace(record, subject=text.subject, body=text.body, language=text.language)
+        self._revisions.put((record.tenant, record.id, revision.number), revision)
+        return self._put(replace(record, status=status, revision=revision.number, updated_at=revision.at))
+
+    def revision(self, tenant: str, ticket_id: str, number: int = 0) -> Revision | None:
+        record = self.get(tenant, ticket_id)
+        return self._revisions.get((tenant, ticket_id, number or record.revision)) if record else None
+
+    def correct(self, correction: Correction) -> Correction:
+        tenant = correction.tenant
+        record = self._known(tenant, correction.ticket_id)
+        stored = replace(correction, sequence=(self._sequences.get(tenant) or 0) + 1)
+        self._sequences.put(tenant, stored.sequence)
+        self._corrections.put((tenant, stored.sequence), stored)
+        words = self.corrected(tenant, record.id) | {stored.field: stored.value}
+        self._words.put((tenant, record.id), words)
+        status = follow(record.status, Status.CORRECTED)
+        self._put(replace(record, status=status, updated_at=stored.at))
+        return stored
+
+    def corrections(self, tenant: str, after: int = 0, limit: int = 1000) -> list[Correction]:
+        last = min(self._sequences.get(tenant) or 0, after + limit)
+        return [self._corrections.rows[tenant, number] for number in range(after + 1, last + 1)]
+
+    def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
+        return dict(self._words.get((tenant, ticket_id)) or {})
+
+    def _known(self, tenant: str, ticket_id: str) -> TicketRecord:
+        record = self.get(tenant, ticket_id)
+        if record is None:
+            raise UnknownTicketError(ticket=ticket_id)
+        return record
+
+    def _put(self, record: TicketRecord) -> TicketRecord:
+        record = replace(record, version=record.version + 1)
+        self._records.put((record.tenant, record.id), record)
+        return record
+
+
+def _matches(row: TicketRecord, query: TicketQuery) -> bool:
+    return (
+        (not query.statuses or row.status in query.statuses)
+        and (not query.desk or row.source.desk == query.desk)
+        and (query.since is None or row.received_at >= query.since)
+        and (query.until is None or row.received_at < query.until)
+        and (not query.after or row.id < query.after)
+    )
