@@ -14,7 +14,7 @@ TamizError
 │   ├── BrokenArtifactError
 │   ├── MissingWeightsError    the base model of an adapter is not on this machine
 │   └── TaxonomyMismatchError
-├── StoreError                 durable state: exit code 5
+├── StoreError                 durable state: exit code 7
 │   ├── StoreUnavailableError      the disk is full, the server is away; worth another try
 │   ├── StoreLockedError           another process has the data folder
 │   ├── StoreVersionError          the data folder belongs to another version
@@ -139,7 +139,7 @@ class TaxonomyMismatchError(ArtifactError):
 class StoreError(TamizError):
     """The store failed: {reason}"""
 
-    exit_code = 5
+    exit_code = 7
 
 
 class StoreUnavailableError(StoreError):

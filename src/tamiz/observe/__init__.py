@@ -1,0 +1,1 @@
+"""Hooks on frozen events: structured logs and Prometheus. They hear of tickets by id, never by text."""
