@@ -32,6 +32,7 @@ class Reason(StrEnum):
     SWITCHED_OFF = "switched_off"
     DISAGREEMENT = "models_disagree"
     FLOOR = "below_severity_floor"
+    RULE = "rule"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""Rules that a person wrote: where a ticket's words or fields say so, a value is set, raised, or left to a person.
+
+What a rule sets is certain (confidence 1) and is applied, as far as the field's mode allows. Rules run in the order of the
+file; of two that set the same field the first one counts.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from tamiz.domain.errors import ConfigError
+from tamiz.domain.gate import Policy, decide, held
+from tamiz.domain.taxonomy import ABSTAIN, Field, Taxonomy
+from tamiz.domain.triage import Decision, Distribution, FieldTriage, Prediction, Reason
+
+MOST_WORDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Concerns tickets that have one of the `words` (whole words, however written; empty: any) and all the values in
+    `where` (of the model's answer; empty: any).
+
+    `values` are set, `at_least` raises an ordered field to this label unless it is as severe already, `review` gives
+    fields to a person.
+    """
+
+    name: str
+    words: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    at_least: Mapping[str, str] = field(default_factory=dict)
+    review: tuple[str, ...] = ()
+
+    def heard(self, text: str) -> bool:
+        """Does the canonical text have one of the words?"""
+        return not self.words or _pattern(self.words).search(_folded(text)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule that fired, and the fields that it touched."""
+
+    rule: str
+    fields: tuple[str, ...]
+
+
+def check_rules(rules: Sequence[Rule], taxonomy: Taxonomy) -> None:
+    """ConfigError for a rule that names a field or label that there is not, or that does nothing."""
+    fields = {f.name: f for f in taxonomy.choices}
+    for rule in rules:
+        key = f"rules.{rule.name}"
+        for name in (*rule.where, *rule.values, *rule.at_least, *rule.review):
+            if name not in fields:
+                raise ConfigError(key=key, mistake=f"there is no field '{name}'")
+        for name, label in (*rule.where.items(), *rule.values.items(), *rule.at_least.items()):
+            if label not in fields[name].keys:
+                allowed = ", ".join(fields[name].keys)
+                raise ConfigError(key=key, mistake=f"'{label}' is no label of {name} ({allowed})")
+        unordered = [name for name in rule.at_least if not fields[name].ordered]
+        if unordered:
+            raise ConfigError(key=key, mistake=f"the labels of {unordered[0]} have no order to raise it in")
+        derived = [name for name in (*rule.values, *rule.at_least) if fields[name].matrix is not None]
+        if derived:
+            raise ConfigError(key=key, mistake=f"{derived[0]} is derived; set what it is derived from")
+        if not (rule.values or rule.at_least or rule.review):
+            raise ConfigError(key=key, mistake="it does nothing")
+        if len(rule.words) > MOST_WORDS:
+            raise ConfigError(key=key, mistake=f"it has more than {MOST_WORDS} words")
+
+
+def ruled(
+    rules: Sequence[Rule],
+    text: str,
+    taxonomy: Taxonomy,
+    prediction: Prediction,
+    outcomes: Mapping[str, FieldTriage],
+    policy: Policy,
+) -> tuple[dict[str, FieldTriage], tuple[Hit, ...]]:
+    """The outcomes after all rules, and the rules that fired. What rests on a value that a rule set is decided anew,
+    given that value."""
+    hits: list[Hit] = []
+    values: dict[str, str] = {}
+    review: set[str] = set()
+    for rule in rules:
+        if not rule.heard(text) or any(outcomes[n].value != label for n, label in rule.where.items()):
+            continue
+        wanted = dict(rule.values) | {
+            n: label for n, label in rule.at_least.items() if _raises(taxonomy.field(n), outcomes[n], label)
+        }
+        wanted = {n: label for n, label in wanted.items() if n not in values}
+        values |= wanted
+        review |= set(rule.review)
+        if wanted or rule.review:
+            hits.append(Hit(rule.name, (*wanted, *rule.review)))
+    if not hits:
+        return dict(outcomes), ()
+    found = _decided_given(values, taxonomy, prediction, outcomes, policy)
+    return held(taxonomy, found, dict.fromkeys(review - set(values), Reason.RULE)), tuple(hits)
+
+
+def _decided_given(
+    values: Mapping[str, str],
+    taxonomy: Taxonomy,
+    prediction: Prediction,
+    outcomes: Mapping[str, FieldTriage],
+    policy: Policy,
+) -> dict[str, FieldTriage]:
+    """The outcomes with these values set, and anew what rests on them."""
+    certain = {name: _certain(prediction.distributions[name], label) for name, label in values.items()}
+    given = replace(prediction, distributions={**prediction.distributions, **certain})
+    again = decide(taxonomy, given, policy)
+    found = dict(outcomes)
+    for f in (*taxonomy.predicted, *taxonomy.derived):
+        rests = {f.parent, *((f.matrix.rows, f.matrix.columns) if f.matrix else ())}
+        if f.name in values:
+            found[f.name] = _set(outcomes[f.name], values[f.name], policy.of(f.name).mode)
+        elif rests & set(values):
+            found[f.name] = again[f.name]
+    return found
+
+
+def _set(outcome: FieldTriage, label: str, mode: Decision) -> FieldTriage:
+    if mode is Decision.OFF:
+        return outcome
+    value = ABSTAIN if mode is Decision.REVIEW else label
+    return FieldTriage(value, 1.0, mode, ((label, 1.0),), Reason.RULE)
+
+
+def _raises(f: Field, outcome: FieldTriage, label: str) -> bool:
+    """Is the label more severe than what stands there? A field that a person decides is raised too."""
+    return outcome.value not in f.keys or f.keys.index(outcome.value) > f.keys.index(label)
+
+
+def _certain(own: Distribution, label: str) -> Distribution:
+    return Distribution(own.labels, tuple(1.0 if each == label else 0.0 for each in own.labels))
+
+
+@lru_cache(maxsize=512)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    either = "|".join(re.escape(_folded(word)).replace(r"\ ", r"\s{1,3}") for word in words)
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)")
+
+
+def _folded(text: str) -> str:
+    """Small letters without accents."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in parts if not unicodedata.combining(character))
