@@ -13,7 +13,15 @@ url = ""                     # of a server                                      
 summary = "llm"              # llm | extractive | off                              TAMIZ_LLM_SUMMARY
 token_cap = 0                # tokens that a process may use, 0 without a cap      TAMIZ_LLM_TOKEN_CAP
 alternatives = 20            # log-probabilities asked for per token, 0: none       TAMIZ_LLM_ALTERNATIVES
-The key of a provider comes from the environment alone: TAMIZ_LLM_KEY.
+[serve]                      # the service
+host = "127.0.0.1"           #                                                     TAMIZ_SERVE_HOST
+port = 8000                  # 0: any free one                                     TAMIZ_SERVE_PORT
+workers = 1                  # threads that triage                                 TAMIZ_SERVE_WORKERS
+grace = 20.0                 # seconds for work in hand when it is told to stop    TAMIZ_SERVE_GRACE
+docs = false                 # a page about the API at /docs                       TAMIZ_SERVE_DOCS
+policy = "policy.toml"       # modes and rules, read again when changed            TAMIZ_SERVE_POLICY
+Secrets come from the environment alone: TAMIZ_LLM_KEY of a provider, TAMIZ_STORE_URL of a PostgreSQL database (else SQLite
+in the data folder), TAMIZ_VAULT_KEY (64 hex digits) under which raw text is encrypted.
 """
 
 from __future__ import annotations
@@ -32,6 +40,8 @@ FILE_NAME = "tamiz.toml"
 _PREFIX = "TAMIZ_"
 _POLICY = "TAMIZ_POLICY_"
 _LLM = "TAMIZ_LLM_"
+_SERVE = "TAMIZ_SERVE_"
+_SECRETS = {"store_url": "TAMIZ_STORE_URL", "vault_key": "TAMIZ_VAULT_KEY"}
 
 
 class LlmSettings(BaseModel):
@@ -49,6 +59,19 @@ class LlmSettings(BaseModel):
     key: SecretStr = SecretStr("")
 
 
+class ServeSettings(BaseModel):
+    """How the service runs. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    grace: float = Field(20.0, ge=0.0, le=600.0)
+    docs: bool = False
+    policy: Path = Path("policy.toml")
+
+
 class Settings(BaseModel):
     """What a person may set. Unknown keys are refused."""
 
@@ -59,6 +82,9 @@ class Settings(BaseModel):
     data: Path | None = None
     policy: dict[str, str] = {}
     llm: LlmSettings = LlmSettings()
+    serve: ServeSettings = ServeSettings()
+    store_url: SecretStr = SecretStr("")
+    vault_key: SecretStr = SecretStr("")
 
 
 def load_settings(environ: Mapping[str, str], folder: Path) -> Settings:
@@ -75,11 +101,14 @@ def load_settings(environ: Mapping[str, str], folder: Path) -> Settings:
         values["policy"] = {**values.get("policy", {}), **policy}
     if "key" in values.get("llm", {}):
         raise ConfigError(key="llm.key", mistake="keys do not belong into a file; set TAMIZ_LLM_KEY")
-    llm = {
-        key[len(_LLM) :].lower(): value for key, value in environ.items() if key.startswith(_LLM) and value
-    }
-    if llm:
-        values["llm"] = {**values.get("llm", {}), **llm}
+    for name, variable in _SECRETS.items():
+        if name in values:
+            raise ConfigError(key=name, mistake=f"secrets do not belong into a file; set {variable}")
+        values[name] = environ.get(variable, "")
+    for table, prefix in (("llm", _LLM), ("serve", _SERVE)):
+        told = {k[len(prefix) :].lower(): v for k, v in environ.items() if k.startswith(prefix) and v}
+        if told:
+            values[table] = {**values.get(table, {}), **told}
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:

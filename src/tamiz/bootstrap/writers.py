@@ -11,13 +11,14 @@ from tamiz.bootstrap.wiring import STARTER_LLM, cache_folder, registry
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.ports import Model, Writer
 from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.triage import Pool
 from tamiz.models.artifact import read_manifest
 from tamiz.models.llm.calls import Caller, Limits
 from tamiz.models.llm.llama import LlamaScorer, http_post, retried
 from tamiz.models.llm.runtime import Completer, Scorer
 from tamiz.models.llm.structured import StructuredWriter
 from tamiz.models.llm.writer import KIND, LlmModel
-from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
+from tamiz.pipeline.cascade import Cascade, SummaryMode
 
 
 def find_cascade(settings: Settings, model: Model) -> Cascade:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tamiz.bootstrap.settings import Settings, load_settings
-from tamiz.domain.errors import TamizError
+from tamiz.domain.errors import MissingExtraError, TamizError
 
 PROBLEMS_FOUND = 5
 
@@ -32,6 +33,13 @@ def with_llm(current: Settings, wanted: bool = True) -> Settings:
     if not wanted or current.llm.kind != "off":
         return current
     return current.model_copy(update={"llm": current.llm.model_copy(update={"kind": "embedded"})})
+
+
+def need_serving() -> None:
+    """MissingExtraError where the extra for the service is not installed."""
+    for package in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cryptography", "prometheus_client"):
+        if find_spec(package) is None:
+            raise MissingExtraError(package=package, extra="serve")
 
 
 def fail(error: TamizError) -> NoReturn:

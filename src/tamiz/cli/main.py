@@ -1,7 +1,8 @@
 """`tamiz`: the command line.
 
 Exit codes: 0 done · 1 unexpected failure · 2 bad input or usage · 3 an optional extra is missing · 4 a model cannot
-be used · 5 a check found problems (data check, models verify, doctor) · 6 a language model failed · 130 interrupted.
+be used · 5 a check found problems (data check, models verify, doctor) · 6 a language model failed · 7 the store failed · 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -13,11 +14,24 @@ from typing import Annotated
 import typer
 
 from tamiz import __version__
-from tamiz.cli import backtest, chat, data, doctor, evaluate, export, models, taxonomy, train, triage
+from tamiz.cli import (
+    backtest,
+    chat,
+    data,
+    doctor,
+    evaluate,
+    export,
+    keys,
+    models,
+    serve,
+    taxonomy,
+    train,
+    triage,
+)
 from tamiz.cli.console import fail
 from tamiz.domain.errors import TamizError
 
-EPILOG = "Exit codes: 0 done, 2 bad input, 3 missing extra, 4 unusable model, 5 a check found problems, 6 a language model failed."
+EPILOG = "Exit codes: 0 done, 2 bad input, 3 missing extra, 4 unusable model, 5 a check found problems, 6 a language model failed, 7 the store failed."
 
 app = typer.Typer(
     name="tamiz",
@@ -48,10 +62,12 @@ app.command("triage", epilog=triage.EXAMPLES)(triage.command)
 app.command("chat", epilog=chat.EXAMPLES)(chat.command)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("backtest", epilog=backtest.EXAMPLES)(backtest.command)
+app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.add_typer(export.app, name="export")
+app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(taxonomy.app, name="taxonomy")
 

@@ -1,43 +1,46 @@
-"""The hash chain of the audit trail: whoever edits, drops or reorders an entry breaks every value after it."""
+"""The hash chain of the audit trail: each entry carries the SHA-256 over itself and the chain value before it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC
 from hashlib import sha256
+from json import JSONEncoder
 
 from tamiz.domain.records import AuditEntry
 
+_CANONICAL = JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
-def link(previous: str, entry: AuditEntry) -> str:
-    """The chain value (hex SHA-256) of an entry that follows one with the value `previous`; the first follows "".
 
-    Hashed are the value before and the entry, numbered and without its own value, as canonical JSON: keys sorted,
-    no spaces, UTF-8, the moment in UTC with microseconds.
-    """
-    facts = {
+def link(entry: AuditEntry, number: int, before: str) -> str:
+    """The chain value (hex) of the entry under this number; `before` is empty for a tenant's first entry."""
+    content = {
         "tenant": entry.tenant,
-        "number": entry.number,
+        "number": number,
         "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
         "actor": entry.actor,
         "act": entry.act,
         "subject": entry.subject,
         "detail": dict(entry.detail),
     }
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return sha256(f"{previous}{text}".encode()).hexdigest()
+    return sha256((before + _CANONICAL.encode(content)).encode("ascii")).hexdigest()
 
 
-def verify(entries: Iterable[AuditEntry]) -> int | None:
-    """The number of the first bad entry of one tenant's trail, read from its beginning; None where all hold.
+def sealed(entry: AuditEntry, number: int, before: str) -> AuditEntry:
+    """The entry with its number and chain value."""
+    return replace(entry, number=number, chain=link(entry, number, before))
 
-    A gap is told by the number that is missing. Entries cut off at the end leave no trace here: compare the last
-    value with a copy that is kept elsewhere.
+
+def verify(entries: Iterable[AuditEntry], number: int = 0, before: str = "") -> int | None:
+    """The first number at which one tenant's chain breaks, None where it holds.
+
+    It breaks where an entry was edited, is missing or stands out of order. `number` and `before` are those of the
+    last entry that was verified already. Entries cut off at the end leave a chain that holds: compare the last number
+    with one noted elsewhere.
     """
-    previous = ""
-    for expected, entry in enumerate(entries, start=1):
-        if entry.number != expected or entry.chain != link(previous, entry):
-            return expected
-        previous = entry.chain
+    for place, entry in enumerate(entries, start=number + 1):
+        if entry.number != place or entry.chain != link(entry, place, before):
+            return place
+        before = entry.chain
     return None

@@ -19,6 +19,7 @@ TamizError
 │   ├── StoreLockedError           another process has the data folder
 │   ├── StoreVersionError          the data folder belongs to another version
 │   ├── UnknownTicketError
+│   ├── UnknownKeyError
 │   ├── DuplicateError             the same key or external id once more
 │   ├── ConflictError              it changed meanwhile
 │   ├── TransitionError            a status that may not follow
@@ -163,6 +164,12 @@ class StoreVersionError(StoreError):
 
 class UnknownTicketError(StoreError):
     """There is no ticket '{ticket}'."""
+
+
+class UnknownKeyError(StoreError):
+    """There is no living key '{key}'."""
+
+    hint = "`tamiz keys list` shows them."
 
 
 class DuplicateError(StoreError):

@@ -15,7 +15,7 @@ from functools import lru_cache
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.gate import Policy, decide, held
 from tamiz.domain.taxonomy import ABSTAIN, Field, Taxonomy
-from tamiz.domain.triage import Decision, Distribution, FieldTriage, Prediction, Reason
+from tamiz.domain.triage import Decision, Distribution, FieldTriage, Hit, Prediction, Reason
 
 MOST_WORDS = 200
 
@@ -39,14 +39,6 @@ class Rule:
     def heard(self, text: str) -> bool:
         """Does the canonical text have one of the words?"""
         return not self.words or _pattern(self.words).search(_folded(text)) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A rule that fired, and the fields that it touched."""
-
-    rule: str
-    fields: tuple[str, ...]
 
 
 def check_rules(rules: Sequence[Rule], taxonomy: Taxonomy) -> None:
@@ -73,34 +65,40 @@ def check_rules(rules: Sequence[Rule], taxonomy: Taxonomy) -> None:
             raise ConfigError(key=key, mistake=f"it has more than {MOST_WORDS} words")
 
 
-def ruled(
-    rules: Sequence[Rule],
-    text: str,
+def fired(
+    rules: Sequence[Rule], text: str, taxonomy: Taxonomy, outcomes: Mapping[str, FieldTriage]
+) -> tuple[Hit, ...]:
+    """The rules that fire on a canonical text with these outcomes, and what each sets or gives to a person."""
+    hits: list[Hit] = []
+    taken: set[str] = set()
+    for rule in rules:
+        if not rule.heard(text) or any(outcomes[n].value != label for n, label in rule.where.items()):
+            continue
+        raised = {
+            n: label for n, label in rule.at_least.items() if _raises(taxonomy.field(n), outcomes[n], label)
+        }
+        values = {n: label for n, label in {**raised, **rule.values}.items() if n not in taken}
+        taken |= set(values)
+        if values or rule.review:
+            hits.append(Hit(rule.name, values, rule.review))
+    return tuple(hits)
+
+
+def obeyed(
+    hits: Sequence[Hit],
     taxonomy: Taxonomy,
     prediction: Prediction,
     outcomes: Mapping[str, FieldTriage],
     policy: Policy,
-) -> tuple[dict[str, FieldTriage], tuple[Hit, ...]]:
-    """The outcomes after all rules, and the rules that fired. What rests on a value that a rule set is decided anew,
-    given that value."""
-    hits: list[Hit] = []
-    values: dict[str, str] = {}
-    review: set[str] = set()
-    for rule in rules:
-        if not rule.heard(text) or any(outcomes[n].value != label for n, label in rule.where.items()):
-            continue
-        wanted = dict(rule.values) | {
-            n: label for n, label in rule.at_least.items() if _raises(taxonomy.field(n), outcomes[n], label)
-        }
-        wanted = {n: label for n, label in wanted.items() if n not in values}
-        values |= wanted
-        review |= set(rule.review)
-        if wanted or rule.review:
-            hits.append(Hit(rule.name, (*wanted, *rule.review)))
-    if not hits:
-        return dict(outcomes), ()
+) -> dict[str, FieldTriage]:
+    """The outcomes after the rules that fired. What rests on a value that a rule set is decided anew, given that value;
+    a field that one rule sets and another gives to a person is set."""
+    values = {name: label for hit in hits for name, label in hit.values.items()}
+    review = {name for hit in hits for name in hit.review} - set(values)
+    if not values and not review:
+        return dict(outcomes)
     found = _decided_given(values, taxonomy, prediction, outcomes, policy)
-    return held(taxonomy, found, dict.fromkeys(review - set(values), Reason.RULE)), tuple(hits)
+    return held(taxonomy, found, dict.fromkeys(review, Reason.RULE))
 
 
 def _decided_given(

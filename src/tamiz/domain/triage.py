@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +10,7 @@ from typing import Any
 
 SCHEMA_VERSION = "1"
 TOP_K = 3
+_TINY = 1e-6
 
 
 class Decision(StrEnum):
@@ -94,21 +96,56 @@ class FieldTriage:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """How two opinions on a field become one: softmax(encoder · log p + writer · log q + bias), a logarithmic opinion
+    pool (Genest and Zidek 1986) whose weights are learned on held-out tickets. `bias` has an entry per class, or none.
+    """
+
+    encoder: float = 0.5
+    writer: float = 0.5
+    bias: tuple[float, ...] = ()
+
+    def of(self, p: Distribution, q: Distribution) -> Distribution:
+        """The pooled distribution; both speak of the same classes."""
+        biases = self.bias or (0.0,) * len(p.labels)
+        scores = [
+            self.encoder * math.log(max(a, _TINY)) + self.writer * math.log(max(q.of(label), _TINY)) + b
+            for label, a, b in zip(p.labels, p.probabilities, biases, strict=True)
+        ]
+        peak = max(scores)
+        masses = [math.exp(score - peak) for score in scores]
+        total = math.fsum(masses)
+        return Distribution(p.labels, tuple(mass / total for mass in masses))
+
+
+@dataclass(frozen=True, slots=True)
 class Writing:
-    """A language model's part in a triage: who it was, what it said of the asked fields, and why it failed."""
+    """A language model's part in a triage: who it was, what it said of the asked fields, how that was pooled with the
+    model's own word, and why it failed."""
 
     model: str
     model_hash: str
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     abstained: float = 0.0
     failure: str = ""
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule that fired: the values that it set, and the fields that it gave to a person."""
+
+    rule: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    review: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """All that is needed to decide again: which model and taxonomy, what it said, and under which thresholds.
 
-    `distributions` are the model's own; `writer` is None where no language model was asked.
+    `distributions` are the model's own; `writer` is None where no language model was asked. `floors` are the least severe
+    labels that the ticket's own words allow, `hits` the rules that fired.
     """
 
     model: str
@@ -119,6 +156,8 @@ class Receipt:
     scope: float = 1.0
     policy: Mapping[str, Any] = field(default_factory=dict)
     writer: Writing | None = None
+    floors: Mapping[str, str] = field(default_factory=dict)
+    hits: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,22 @@ ticket's own words disagree a person decides. Pure policy; the language model is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tamiz.domain.errors import ProviderError
-from tamiz.domain.gate import Policy, decide, held, readable
+from tamiz.domain.gate import Policy, decide
 from tamiz.domain.ports import Neighbour, Question, Writer, Written
+from tamiz.domain.rules import Rule, fired
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText
-from tamiz.domain.triage import Decision, Distribution, FieldTriage, Prediction, Reason
+from tamiz.domain.triage import Decision, FieldTriage, Pool, Prediction, Reason
+from tamiz.pipeline.evidence import Evidence, weighed
 from tamiz.pipeline.severity import floor
 
 ASKED_FROM = 0.05
 """A field whose pool gives the language model less weight than this is not asked: its word would change nothing."""
-
-_TINY = 1e-6
 
 
 class SummaryMode(StrEnum):
@@ -29,29 +28,6 @@ class SummaryMode(StrEnum):
     LLM = "llm"
     EXTRACTIVE = "extractive"
     OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """How two opinions on a field become one: softmax(encoder · log p + writer · log q + bias), a logarithmic opinion
-    pool (Genest and Zidek 1986) whose weights are learned on held-out tickets. `bias` has an entry per class, or none.
-    """
-
-    encoder: float = 0.5
-    writer: float = 0.5
-    bias: tuple[float, ...] = ()
-
-    def of(self, p: Distribution, q: Distribution) -> Distribution:
-        """The pooled distribution; both speak of the same classes."""
-        biases = self.bias or (0.0,) * len(p.labels)
-        scores = [
-            self.encoder * math.log(max(a, _TINY)) + self.writer * math.log(max(q.of(label), _TINY)) + b
-            for label, a, b in zip(p.labels, p.probabilities, biases, strict=True)
-        ]
-        peak = max(scores)
-        masses = [math.exp(score - peak) for score in scores]
-        total = math.fsum(masses)
-        return Distribution(p.labels, tuple(mass / total for mass in masses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,33 +51,45 @@ class Cascade:
 
 @dataclass(frozen=True, slots=True)
 class Consulted:
-    """What a consultation left: the prediction with asked fields pooled, the outcomes, the language model's own word
-    (None where it was not asked), and why it failed (empty where it did not)."""
+    """What a consultation left: the evidence, what it comes to, the language model's own word (None where it was not
+    asked), and why it failed (empty where it did not)."""
 
-    prediction: Prediction
+    evidence: Evidence
     outcomes: Mapping[str, FieldTriage]
     written: Written | None = None
     failure: str = ""
 
+    @property
+    def prediction(self) -> Prediction:
+        """The prediction with asked fields pooled."""
+        return self.evidence.pooled
+
 
 def consult(
-    cascade: Cascade, text: CanonicalText, prediction: Prediction, taxonomy: Taxonomy, policy: Policy
+    cascade: Cascade,
+    text: CanonicalText,
+    prediction: Prediction,
+    taxonomy: Taxonomy,
+    policy: Policy,
+    rules: Sequence[Rule] = (),
 ) -> Consulted:
     """Decide one ticket. A failure of the language model leaves the encoder's outcomes as they are."""
-    outcomes = decide(taxonomy, prediction, policy)
-    asked = question(cascade, text, outcomes, taxonomy)
-    if cascade.writer is None or asked is None:
-        return Consulted(prediction, _above_floor(cascade, text, outcomes, taxonomy))
-    try:
-        written = cascade.writer.write(asked)
-    except ProviderError as error:
-        kept = _above_floor(cascade, text, outcomes, taxonomy)
-        return Consulted(prediction, kept, failure=error.one_line())
-    pooled = _pooled(cascade, prediction, written)
-    merged = held(
-        taxonomy, decide(taxonomy, pooled, policy), _disagreements(prediction, written, taxonomy, policy)
-    )
-    return Consulted(pooled, _above_floor(cascade, text, merged, taxonomy), written)
+    floors = {n: f.label for n, f in floor(text.text, taxonomy).items()} if cascade.floor else {}
+    evidence = Evidence(prediction, pools=cascade.pools, floors=floors)
+    asked = question(cascade, text, decide(taxonomy, prediction, policy), taxonomy)
+    written, failure = None, ""
+    if cascade.writer is not None and asked is not None:
+        try:
+            written = cascade.writer.write(asked)
+        except ProviderError as error:
+            failure = error.one_line()
+    evidence = replace(evidence, written=written)
+    outcomes = weighed(evidence, taxonomy, policy)
+    hits = fired(rules, text.text, taxonomy, outcomes)
+    if hits:
+        evidence = replace(evidence, hits=hits)
+        outcomes = weighed(evidence, taxonomy, policy)
+    return Consulted(evidence, outcomes, written, failure)
 
 
 def question(
@@ -130,39 +118,3 @@ def question(
     }
     examples = tuple(cascade.retrieve(text.text)) if names else ()
     return Question(text.text, text.language, names, known, summary, examples)
-
-
-def _pooled(cascade: Cascade, prediction: Prediction, written: Written) -> Prediction:
-    both = {
-        name: cascade.pool(name).of(prediction.distributions[name], told)
-        for name, told in written.distributions.items()
-    }
-    return replace(prediction, distributions={**prediction.distributions, **both})
-
-
-def _disagreements(
-    prediction: Prediction, written: Written, taxonomy: Taxonomy, policy: Policy
-) -> dict[str, Reason]:
-    """Asked fields on which the two name different labels; all of them where the language model would rather not say."""
-    if written.abstained >= 0.5:
-        return dict.fromkeys(written.distributions, Reason.DISAGREEMENT)
-    found = {}
-    for name, told in written.distributions.items():
-        own = readable(taxonomy.field(name), prediction, policy)
-        if own.best[0] != told.best[0]:
-            found[name] = Reason.DISAGREEMENT
-    return found
-
-
-def _above_floor(
-    cascade: Cascade, text: CanonicalText, outcomes: Mapping[str, FieldTriage], taxonomy: Taxonomy
-) -> dict[str, FieldTriage]:
-    """Values that are less severe than the ticket's own words go to a person."""
-    if not cascade.floor:
-        return dict(outcomes)
-    below = {}
-    for name, lowest in floor(text.text, taxonomy).items():
-        keys, value = taxonomy.field(name).keys, outcomes[name].value
-        if value in keys and keys.index(value) > lowest.rank:
-            below[name] = Reason.FLOOR
-    return held(taxonomy, outcomes, below)

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from tamiz.domain.gate import Policy
 from tamiz.domain.ports import Model
+from tamiz.domain.rules import Rule
 from tamiz.domain.taxonomy import ABSTAIN, Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket
 from tamiz.domain.triage import Decision, FieldTriage, Prediction, Reason, Receipt, Triage, Writing
 from tamiz.pipeline.cascade import Cascade, Consulted, SummaryMode, consult
+from tamiz.pipeline.evidence import writing_of
 from tamiz.pipeline.grounding import grounded, unmarked
 from tamiz.pipeline.summary import shorten, summarize
 
@@ -26,16 +28,17 @@ def triage(
     policy: Policy,
     canonicalize: Canonicalizer,
     cascade: Cascade = Cascade(),  # noqa: B008 - frozen
+    rules: Sequence[Rule] = (),
 ) -> list[Triage]:
     """One triage per ticket, in order; each is independent of its neighbours.
 
     Every result is valid against the model's taxonomy: what does not hold asks a person, and is never repaired
-    into another label. `cascade` says what stands behind the model.
+    into another label. `cascade` says what stands behind the model, `rules` are a person's.
     """
     texts = [canonicalize(ticket.message) for ticket in tickets]
     predictions = model.predict([text.text for text in texts])
     return [
-        _one(ticket, text, _within_reach(text, prediction, model.taxonomy), model, policy, cascade)
+        _one(ticket, text, _within_reach(text, prediction, model.taxonomy), model, policy, cascade, rules)
         for ticket, text, prediction in zip(tickets, texts, predictions, strict=True)
     ]
 
@@ -47,8 +50,9 @@ def _one(
     model: Model,
     policy: Policy,
     cascade: Cascade,
+    rules: Sequence[Rule],
 ) -> Triage:
-    consulted = consult(cascade, text, prediction, model.taxonomy, policy)
+    consulted = consult(cascade, text, prediction, model.taxonomy, policy, rules)
     limit = model.taxonomy.text_field
     summary, source, flags = _summary(text, consulted, cascade, limit.max_length if limit else 200)
     fields = validated(model.taxonomy, summary, consulted.outcomes)
@@ -61,6 +65,8 @@ def _one(
         scope=prediction.scope,
         policy=policy.to_dict(),
         writer=_writing(cascade, consulted),
+        floors=consulted.evidence.floors,
+        hits=consulted.evidence.hits,
     )
     return Triage(ticket.id, summary, source, fields, text.language, receipt, (*text.flags, *flags))
 
@@ -86,7 +92,7 @@ def _writing(cascade: Cascade, consulted: Consulted) -> Writing | None:
     info, written = cascade.writer.info, consulted.written
     if written is None:
         return Writing(info.name, info.content_hash, failure=consulted.failure)
-    return Writing(info.name, info.content_hash, written.distributions, written.abstained)
+    return writing_of(info.name, info.content_hash, written, cascade.pools)
 
 
 def _within_reach(text: CanonicalText, prediction: Prediction, taxonomy: Taxonomy) -> Prediction:

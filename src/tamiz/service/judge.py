@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from tamiz.domain.gate import Policy
 from tamiz.domain.ports import Model
+from tamiz.domain.rules import Rule
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText, Ticket
 from tamiz.domain.triage import Triage
@@ -23,6 +24,7 @@ class Judge:
     policy: Policy
     canonicalize: Canonicalizer
     cascade: Cascade = field(default_factory=Cascade)
+    rules: tuple[Rule, ...] = ()
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -46,7 +48,7 @@ class Judge:
 
     def triage(self, tickets: Sequence[Ticket]) -> list[Triage]:
         """One triage per ticket, in order."""
-        return triage(tickets, self.model, self.policy, self.canonicalize, self.cascade)
+        return triage(tickets, self.model, self.policy, self.canonicalize, self.cascade, self.rules)
 
 
 Judges = Callable[[str], Judge]

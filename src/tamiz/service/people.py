@@ -63,12 +63,12 @@ def standing(
     """Field → the value that stands: a person's where there is one, else the newest triage's.
 
     What rested on a value that a person changed follows it: a derived field is derived anew, a child that may not stand
-    below its new parent waits for a person.
+    below its new parent waits for a person, also where a person gave it below another parent before.
     """
     told = {} if revision is None else {name: f.value for name, f in revision.triage.fields.items()}
     values = {f.name: corrected.get(f.name, told.get(f.name)) for f in taxonomy.choices}
     for f in taxonomy.choices:
-        if f.name in corrected or not _touched(f, corrected):
+        if not _touched(f, corrected) or (f.matrix is not None and f.name in corrected):
             continue
         if f.matrix is not None:
             row, column = values[f.matrix.rows], values[f.matrix.columns]

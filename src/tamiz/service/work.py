@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tamiz.domain.errors import LeaseLostError
 from tamiz.domain.ports import Clock
@@ -128,7 +128,7 @@ def _triaged(
 ) -> tuple[Mapping[RawMessage, CanonicalText], list[Triage]]:
     """Triages, and the redacted texts that they rest on: each text is read once."""
     views = {ticket.message: judge.view(ticket) for ticket in tickets}
-    return views, Judge(judge.model, judge.policy, views.__getitem__, judge.cascade).triage(tickets)
+    return views, replace(judge, canonicalize=views.__getitem__).triage(tickets)
 
 
 def _finished(lease: Lease) -> Callable[[Tx], None]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from threading import RLock
 from typing import TypeVar
 
-from tamiz.domain.chain import link
+from tamiz.domain.chain import sealed
 from tamiz.domain.errors import DuplicateError, StoreError, StoreUnavailableError
 from tamiz.domain.records import ApiKey, AuditEntry
 from tamiz.domain.storage import Tx
@@ -127,8 +127,8 @@ class _MemoryAudit:
 
     def add(self, entry: AuditEntry) -> None:
         last = self._last.get(entry.tenant)
-        entry = replace(entry, number=last.number + 1 if last else 1, chain="")
-        entry = replace(entry, chain=link(last.chain if last else "", entry))
+        number, before = (last.number, last.chain) if last else (0, "")
+        entry = sealed(entry, number + 1, before)
         self._entries.put((entry.tenant, entry.number), entry)
         self._last.put(entry.tenant, entry)
 

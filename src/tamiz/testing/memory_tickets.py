@@ -61,8 +61,12 @@ class MemoryTickets:
         return [replace(ticket, version=record.version) for ticket, record in found if ticket and record]
 
     def page(self, tenant: str, query: TicketQuery) -> list[TicketRecord]:
-        chosen = (row for row in self._records.rows.values() if row.tenant == tenant and _matches(row, query))
-        return sorted(chosen, key=lambda row: row.id, reverse=True)[: query.limit]
+        last = self.get(tenant, query.after)
+        if query.after and last is None:
+            return []
+        own = (row for row in self._records.rows.values() if row.tenant == tenant and _matches(row, query))
+        newest = sorted(own, key=_place, reverse=True)
+        return [row for row in newest if last is None or _place(row) < _place(last)][: query.limit]
 
     def move(self, tenant: str, ticket_id: str, status: Status, at: datetime) -> TicketRecord:
         record = self._known(tenant, ticket_id)
@@ -117,11 +121,14 @@ class MemoryTickets:
         return record
 
 
+def _place(row: TicketRecord) -> tuple[datetime, str]:
+    return row.received_at, row.id
+
+
 def _matches(row: TicketRecord, query: TicketQuery) -> bool:
     return (
         (not query.statuses or row.status in query.statuses)
         and (not query.desk or row.source.desk == query.desk)
         and (query.since is None or row.received_at >= query.since)
         and (query.until is None or row.received_at < query.until)
-        and (not query.after or row.id < query.after)
     )

@@ -6,7 +6,7 @@ import pytest
 
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.gate import FieldPolicy, Policy, decide
-from tamiz.domain.rules import Rule, check_rules, ruled
+from tamiz.domain.rules import Rule, check_rules, fired, obeyed
 from tamiz.domain.taxonomy import ABSTAIN
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.triage import Decision, Distribution, Prediction, Reason
@@ -32,7 +32,9 @@ def prediction() -> Prediction:
 
 def after(*rules: Rule, text: str = "La nómina no llega", policy: Policy = Policy()):  # noqa: B008 - frozen
     own = prediction()
-    return ruled(rules, text, TAXONOMY, own, decide(TAXONOMY, own, policy), policy)
+    outcomes = decide(TAXONOMY, own, policy)
+    hits = fired(rules, text, TAXONOMY, outcomes)
+    return obeyed(hits, TAXONOMY, own, outcomes, policy), hits
 
 
 def test_a_value_that_a_rule_sets_is_certain_and_what_rests_on_it_is_decided_given_it() -> None:
@@ -115,6 +117,6 @@ def test_a_field_does_no_more_than_its_mode_allows(mode, value) -> None:
     ],
 )
 def test_a_wrong_rule_is_refused_with_its_name(rule, mistake) -> None:
-    with pytest.raises(ConfigError, match="rules.r") as error:
+    with pytest.raises(ConfigError, match=r"^rules\.r:") as error:
         check_rules([rule], TAXONOMY)
     assert mistake in str(error.value)

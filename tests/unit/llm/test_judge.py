@@ -11,6 +11,7 @@ from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.ports import ModelInfo
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.ticket import RawMessage
+from tamiz.domain.triage import Pool
 from tamiz.lab.bench.llm_confidence import calibrated, confidence
 from tamiz.lab.bench.llm_ways import Ways, parsed_json, parsed_lines, triage_all
 from tamiz.lab.data.synthetic import synthetic_examples
@@ -22,7 +23,7 @@ from tamiz.models.calibration import Calibration, Fusion
 from tamiz.models.llm import prompt
 from tamiz.models.llm.decode import Asking
 from tamiz.models.llm.writer import LlmModel, answers
-from tamiz.pipeline.cascade import Cascade, Pool
+from tamiz.pipeline.cascade import Cascade
 from tamiz.testing.scripted import ScriptedModel
 from tamiz.testing.scripted_writer import RandomScorer
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 
+from tamiz.domain.codec import triage_from_data, triage_to_data
 from tamiz.domain.errors import ProviderUnavailableError
 from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.ports import Neighbour, Written
+from tamiz.domain.rules import Rule
 from tamiz.domain.taxonomy import ABSTAIN
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.ticket import RawMessage, Ticket
-from tamiz.domain.triage import Decision, Distribution, Reason
+from tamiz.domain.triage import Decision, Distribution, Pool, Reason
 from tamiz.pipeline import triage
-from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
+from tamiz.pipeline.cascade import Cascade, SummaryMode
+from tamiz.pipeline.evidence import replayed
 from tamiz.testing.scripted import ScriptedModel
 from tamiz.testing.scripted_writer import ScriptedWriter
 from tamiz.text import canonicalize
@@ -179,3 +183,18 @@ def test_labels_that_were_never_earned_stay_recommendations_and_valid() -> None:
         values = {name: outcome.value for name, outcome in found.fields.items()}
         assert not TAXONOMY.violations({"summary": found.summary, **values})
         assert all(f.decision is not Decision.APPLY for f in found.fields.values())
+
+
+def test_a_receipt_decides_again_exactly_as_it_did() -> None:
+    """Whatever had a say: both models, a pool, the floor and a rule; also after the receipt was stored as JSON."""
+    said = {**SURE, "urgency": ("Low", 0.4), "assignment_group": ("Desktop Support", 0.4)}
+    writer = written({"urgency": "Low", "assignment_group": "Desktop Support"}, abstained=0.1)
+    rules = (Rule("vpn", ("vpn",), where={"urgency": "Low"}, at_least={"impact": "Medium"}),)
+    model = ScriptedModel(TAXONOMY, lambda _: said)
+    for text in (TEXT, "VPN: nobody in the whole company can work, outage"):
+        for second in (Cascade(writer, {"urgency": Pool(0.7, 0.6)}), Cascade()):
+            ticket = Ticket("t", RawMessage("", text), None)
+            found = triage([ticket], model, Policy(), canonicalize, second, rules)[0]
+            stored = json.dumps(triage_to_data(found))
+            again = replayed(triage_from_data(json.loads(stored)).receipt, TAXONOMY)
+            assert again == found.fields

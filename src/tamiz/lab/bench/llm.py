@@ -32,7 +32,7 @@ from tamiz.domain.gate import FieldPolicy, Policy, decide
 from tamiz.domain.ports import Question, Writer
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import RawMessage
-from tamiz.domain.triage import Prediction
+from tamiz.domain.triage import Pool, Prediction
 from tamiz.lab.attacks.attack import campaign, paraphrases
 from tamiz.lab.attacks.measure import run as measured
 from tamiz.lab.bench.llm_confidence import confidence
@@ -46,7 +46,7 @@ from tamiz.models.llm.llama import LlamaScorer, Post, Served, serve
 from tamiz.models.llm.merge import merged
 from tamiz.models.llm.weights import SMOLLM2, base_file
 from tamiz.models.llm.writer import ADAPTER, OPTIONS, LlmModel
-from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
+from tamiz.pipeline.cascade import Cascade, SummaryMode
 from tamiz.testing.strange import strange_messages
 from tamiz.text import canonicalize
 

@@ -23,6 +23,7 @@ from tamiz.domain.errors import ConfigError
 from tamiz.domain.ports import ModelInfo
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.taxonomy_file import default_taxonomy
+from tamiz.domain.triage import Pool
 from tamiz.lab.data.example import Example
 from tamiz.lab.data.public import load_public
 from tamiz.lab.data.sft import of_synthetic, sft_rows
@@ -44,7 +45,7 @@ from tamiz.models.llm.prompt import Shown, instructions
 from tamiz.models.llm.weights import base_file, packaged_gguf
 from tamiz.models.llm.writer import ADAPTER as ADAPTER_FILE
 from tamiz.models.llm.writer import KIND, OPTIONS, LlmModel
-from tamiz.pipeline.cascade import Cascade, Pool, SummaryMode
+from tamiz.pipeline.cascade import Cascade, SummaryMode
 
 RUNS = Path("runs")
 LANGUAGE, WORDING = "en", 0

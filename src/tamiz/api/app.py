@@ -1,0 +1,166 @@
+"""The app: endpoints behind their roles, behind the limits. `create_app(parts)` is all that `bootstrap` needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from tamiz.api import forms as v
+from tamiz.api.about import About
+from tamiz.api.auth import role_for
+from tamiz.api.context import Context, GuardedRoute, told
+from tamiz.api.describe import Answers, describe, responses
+from tamiz.api.docs_page import POLICY, docs_page
+from tamiz.api.intake import DirectRoute, Intake
+from tamiz.api.limits import Bodies, Crowd, Outermost
+from tamiz.api.parts import Parts
+from tamiz.api.predictions import Predictions
+from tamiz.api.problems import Boundary, incident_ids, install
+from tamiz.api.tickets import Tickets
+from tamiz.domain.errors import ConfigError
+from tamiz.domain.ticket import DEFAULT_TENANT
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address: what answers there, and what its answers look like."""
+
+    method: str
+    path: str
+    answer: Callable[..., Any]
+    tag: str
+    answers: Answers
+    route: type[GuardedRoute] = GuardedRoute
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The app over these parts. ConfigError where an endpoint has no role in the table."""
+    context = Context.of(parts)
+    app = FastAPI(
+        title="Tamiz",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.context = context
+    for endpoint in endpoints(context):
+        add(app, endpoint)
+    _describe(app, parts)
+    install(app)
+    limits = parts.limits
+    app.add_middleware(Boundary, failed=parts.failed, incident=incident_ids(parts.clock, parts.bits))
+    app.add_middleware(Bodies, most=limits.body_bytes, seconds=limits.body_seconds)
+    app.add_middleware(Crowd, most=limits.concurrent)
+    app.add_middleware(Outermost, served=parts.served, clock=parts.clock)
+    check_guarded(app)
+    return app
+
+
+def endpoints(context: Context) -> list[Endpoint]:
+    """Every endpoint of the API."""
+    intake, tickets = Intake(context), Tickets(context)
+    predictions, about = Predictions(context), About(context)
+    ticket, stream = {200: v.TicketView}, {200: "text/event-stream"}
+    one = "/tickets/{ticket_id}"
+    place = ("Location",)
+    many = {202: v.BatchView, 207: v.BatchView}
+    return [
+        Endpoint(
+            "POST",
+            "/classify",
+            intake.classify,
+            "tickets",
+            Answers({202: v.AcceptedView}, (409,), place),
+            DirectRoute,
+        ),
+        Endpoint("POST", "/tickets/batch", intake.batch, "tickets", Answers(many)),
+        Endpoint("GET", "/tickets", tickets.page, "tickets", Answers({200: v.PageView}, (422,))),
+        Endpoint("GET", one, tickets.get, "tickets", Answers({**ticket, 304: None}, (404, 422), ("ETag",))),
+        Endpoint("GET", f"{one}/events", tickets.events, "tickets", Answers(stream, (404, 422))),
+        Endpoint(
+            "POST",
+            f"{one}/feedback",
+            tickets.feedback,
+            "tickets",
+            Answers(ticket, (404, 409, 412), ("ETag",)),
+        ),
+        Endpoint("POST", "/predict", predictions.predict, "predictions", Answers({200: v.PredictionView})),
+        Endpoint(
+            "POST",
+            "/predict_batch",
+            predictions.predict_batch,
+            "predictions",
+            Answers({200: v.PredictionsView}),
+        ),
+        Endpoint("GET", "/labels", about.labels, "about", Answers({200: v.LabelsView})),
+        Endpoint("GET", "/schema", about.schema, "about", Answers({200: v.SchemaView}, (422,))),
+        Endpoint("GET", "/models", about.models, "about", Answers({200: v.ModelsView})),
+        Endpoint("GET", "/metrics", about.metrics, "health", Answers({200: "text/plain"})),
+        Endpoint("GET", "/health", about.health, "health", Answers({200: v.HealthView})),
+        Endpoint("GET", "/health/live", about.live, "health", Answers({200: v.LiveView})),
+        Endpoint("GET", "/health/ready", about.ready, "health", Answers({200: v.HealthView})),
+    ]
+
+
+def add(app: FastAPI, endpoint: Endpoint) -> None:
+    """Put an endpoint behind its role. ConfigError where the table does not know it."""
+    role_for(endpoint.method, endpoint.path)
+    app.router.add_api_route(
+        endpoint.path,
+        endpoint.answer,
+        methods=[endpoint.method],
+        status_code=next(iter(endpoint.answers.good)),
+        response_model=None,
+        responses=responses(endpoint.method, endpoint.path, endpoint.answers),
+        tags=[endpoint.tag],
+        route_class_override=endpoint.route,
+    )
+
+
+def check_guarded(app: FastAPI) -> None:
+    """ConfigError where something answers that no role guards."""
+    for route in app.routes:
+        if not isinstance(route, GuardedRoute):
+            place = getattr(route, "path", str(route))
+            raise ConfigError(key=place, mistake="this route stands outside the guard")
+
+
+def _describe(app: FastAPI, parts: Parts) -> None:
+    """`/openapi.json`, and `/docs` where it is wanted."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = describe(app, parts.judges(DEFAULT_TENANT).taxonomy, parts.version)
+        return app.openapi_schema
+
+    async def openapi(request: Request) -> Response:
+        return told(document())
+
+    async def docs(request: Request) -> Response:
+        headers = {"Content-Security-Policy": POLICY}
+        return Response(docs_page(document()), headers=headers, media_type="text/html")
+
+    app.openapi = document  # type: ignore[method-assign]
+    pages = {"/openapi.json": openapi, **({"/docs": docs} if parts.docs else {})}
+    for path, page in pages.items():
+        app.router.add_api_route(
+            path,
+            page,
+            methods=["GET"],
+            response_model=None,
+            include_in_schema=False,
+            route_class_override=GuardedRoute,
+        )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.context.parts.bell.close()
+    app.state.context.threads.close()

@@ -1,0 +1,102 @@
+"""Examples for the OpenAPI, made from the taxonomy in use: no label stands here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tamiz.domain.gate import Policy, decide
+from tamiz.domain.records import Revision, TicketRecord
+from tamiz.domain.status import Status
+from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.ticket import Source
+from tamiz.domain.triage import Distribution, Prediction, Receipt, Triage
+from tamiz.service.look import TicketLook, listed
+
+TICKET = "019b76da-a800-7000-8000-000000000001"
+_AT = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
+_MODEL = {
+    "name": "starter",
+    "kind": "encoder",
+    "content_hash": "5d41402abc4b2a76",
+    "classes_hash": "7b52009b64fd0a2a",
+    "text_version": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What is sent (None: nothing) and what is answered, by status."""
+
+    sent: Any = None
+    answers: Mapping[int, Any] = field(default_factory=dict)
+
+
+def examples(taxonomy: Taxonomy) -> dict[tuple[str, str], Example]:
+    """(method, path) → an example."""
+    text = {"subject": "VPN", "body": "The VPN drops every ten minutes since this morning."}
+    found = ticket(taxonomy)
+    accepted = {"ticket_id": TICKET, "location": f"/tickets/{TICKET}"}
+    batch = {"results": [{"status": 202, **accepted}]}
+    look, said = found.to_dict(), prediction(taxonomy)
+    event = {"id": "2", "event": "ticket", "data": json.dumps(look)}
+    page = {"tickets": [listed(found.record)], "next_cursor": None}
+    health = {"status": "ok", "version": "0.1.0", "checks": {"store": "ok"}}
+    primary = taxonomy.field(taxonomy.primary)
+    right = {"fields": {primary.name: primary.keys[-1]}, "note": "It is about another thing."}
+    shown = {"key": primary.keys[0], "display": {}, "description": {}, "parents": []}
+    labels = {"primary": primary.name, "labels": list(primary.keys), "fields": {primary.name: [shown]}}
+    metrics = "# TYPE tamiz_queue_waiting gauge\ntamiz_queue_waiting 0\n"
+    return {
+        ("POST", "/classify"): Example(text, {202: accepted}),
+        ("POST", "/tickets/batch"): Example({"tickets": [text]}, {202: batch, 207: batch}),
+        ("GET", "/tickets/{ticket_id}"): Example(None, {200: look}),
+        ("GET", "/tickets/{ticket_id}/events"): Example(None, {200: event}),
+        ("GET", "/tickets"): Example(None, {200: page}),
+        ("POST", "/tickets/{ticket_id}/feedback"): Example(right, {200: look}),
+        ("POST", "/predict"): Example({**text, "top_k": 3}, {200: said}),
+        ("POST", "/predict_batch"): Example([text], {200: [said]}),
+        ("GET", "/labels"): Example(None, {200: labels}),
+        ("GET", "/schema"): Example(None, {200: {"type": "object"}}),
+        ("GET", "/models"): Example(None, {200: {"active": _MODEL, "known": [_MODEL]}}),
+        ("GET", "/metrics"): Example(None, {200: metrics}),
+        ("GET", "/health"): Example(None, {200: health}),
+        ("GET", "/health/ready"): Example(None, {200: health}),
+        ("GET", "/health/live"): Example(None, {200: {"status": "ok"}}),
+    }
+
+
+def ticket(taxonomy: Taxonomy) -> TicketLook:
+    """A triaged ticket with the first labels of the taxonomy."""
+    fields = decide(taxonomy, _prediction(taxonomy), Policy())
+    receipt = Receipt("starter", _MODEL["content_hash"], taxonomy.classes_hash, "1")
+    triage = Triage(TICKET, "The VPN drops every ten minutes.", "extractive", fields, "en", receipt)
+    record = TicketRecord(
+        TICKET, "default", Source("api"), Status.BY_AI, 2, 1, _AT, _AT, "VPN", "", language="en"
+    )
+    return TicketLook(record, Revision("default", TICKET, 1, _AT, triage), fields, {})
+
+
+def prediction(taxonomy: Taxonomy) -> dict[str, Any]:
+    """What /predict answers."""
+    distribution = _prediction(taxonomy).distributions[taxonomy.primary]
+    (label, score), *_ = distribution.top(1)
+    return {
+        "predicted_label": label,
+        "confidence": round(score, 6),
+        "top_k": [{"label": la, "score": round(p, 6)} for la, p in distribution.top(3)],
+        "inference_ms": 3.2,
+    }
+
+
+def _prediction(taxonomy: Taxonomy) -> Prediction:
+    found: dict[str, Distribution] = {}
+    for f in taxonomy.predicted:
+        parent = found[f.parent].best[0] if f.parent else ""
+        first = next(iter(f.allowed(parent) if f.parent else f.classes))
+        rest = 0.1 / max(1, len(f.classes) - 1)
+        found[f.name] = Distribution(f.classes, tuple(0.9 if c == first else rest for c in f.classes))
+    return Prediction(found)

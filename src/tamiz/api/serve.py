@@ -1,0 +1,137 @@
+"""The API over a running service: `serve(service, settings)` listens until it is told to stop."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from tamiz import __version__
+from tamiz.api.app import create_app
+from tamiz.api.parts import Health, Parts, Served
+from tamiz.api.waiting import Bell
+from tamiz.bootstrap.server import Service
+from tamiz.bootstrap.settings import ServeSettings
+from tamiz.domain.errors import ConfigError, StoreError
+from tamiz.domain.records import Role
+from tamiz.domain.ticket import DEFAULT_TENANT
+from tamiz.service.accept import TRIAGE
+
+STALE_SECONDS = 30.0
+"""A worker without a sign of life for so long is reported, whatever it is doing."""
+
+OPEN_TO = (DEFAULT_TENANT, Role.ADMIN)
+
+
+def serve(
+    service: Service,
+    settings: ServeSettings,
+    *,
+    unlocked: bool = False,
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Listen, work and, on SIGTERM or SIGINT, drain; returns when everything is put away.
+
+    `unlocked` needs no keys and is refused but on loopback; `ready` is told the address. ConfigError where the address
+    cannot be had.
+    """
+    if unlocked and not loopback(settings.host):
+        raise ConfigError(
+            key="serve.host", mistake=f"'{settings.host}' is not loopback, so it cannot be open without keys"
+        )
+    with _listening(settings) as listener:
+        parts = parts_of(service)
+        app = create_app(replace(parts, docs=settings.docs, open_to=OPEN_TO if unlocked else None))
+        service.start()
+        host, port = listener.getsockname()[:2]
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        for number in (signal.SIGTERM, signal.SIGINT):  # raised again by uvicorn once it has drained
+            signal.signal(number, _heard)
+        try:
+            _server(app, settings).run([listener])
+        finally:
+            service.stop(settings.grace)
+
+
+def parts_of(service: Service) -> Parts:
+    """What the app needs, from a service."""
+    bell = Bell()
+    service.changed.append(bell.ring)
+
+    def served(request: Served) -> None:
+        service.metrics.took(f"{request.method} {request.route or 'unknown'}", request.seconds)
+
+    return Parts(
+        store=service.store,
+        judges=service.judges,
+        clock=service.clock,
+        bits=random.SystemRandom().getrandbits,
+        wake=lambda: service.pool.wake(TRIAGE),
+        bell=bell,
+        metrics=service.scrape,
+        health=lambda: health(service),
+        models=lambda tenant: (service.model.info,),
+        served=served,
+        version=__version__,
+    )
+
+
+def health(service: Service) -> Health:
+    """Can tickets be taken, and are they worked on?"""
+    checks = {"store": "ok", "workers": "ok"}
+    try:
+        service.store.read(lambda tx: tx.jobs.states())
+    except StoreError as error:
+        checks["store"] = type(error).__name__
+    now = service.clock.now()
+    for state in service.pool.states():
+        if not state.running:
+            checks["workers"] = "stopped"
+        elif (now - state.beat).total_seconds() > STALE_SECONDS:
+            checks["workers"] = "no sign of life"
+    return Health(all(told == "ok" for told in checks.values()), checks)
+
+
+def loopback(host: str) -> bool:
+    """Does the name or address mean this machine alone?"""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _heard(number: int, frame: FrameType | None) -> None:
+    """The work is put away after this; ending at once would leave it to the next start."""
+
+
+def _listening(settings: ServeSettings) -> socket.socket:
+    try:
+        return socket.create_server(
+            (settings.host, settings.port),
+            family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET,
+            backlog=2048,
+        )
+    except OSError as error:
+        raise ConfigError(
+            key="serve.port", mistake=f"{settings.host}:{settings.port} cannot be had ({error.strerror})"
+        ) from error
+
+
+def _server(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.grace) or 1,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    return uvicorn.Server(config)

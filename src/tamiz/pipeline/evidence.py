@@ -1,0 +1,93 @@
+"""What a decision rests on, and the decision: a pure function of what the receipt keeps, so that a replay of the receipt
+decides the same, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tamiz.domain.gate import Policy, decide, held, readable
+from tamiz.domain.ports import Written
+from tamiz.domain.rules import obeyed
+from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.triage import FieldTriage, Hit, Pool, Prediction, Reason, Receipt, Writing
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A model's prediction, what a language model said of some fields and how its word is pooled, the least severe labels
+    that the ticket's own words allow, and the rules that fired."""
+
+    prediction: Prediction
+    written: Written | None = None
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    floors: Mapping[str, str] = field(default_factory=dict)
+    hits: tuple[Hit, ...] = ()
+
+    @property
+    def pooled(self) -> Prediction:
+        """The prediction with the fields that a language model was asked for pooled."""
+        if self.written is None:
+            return self.prediction
+        both = {
+            name: self.pools.get(name, Pool()).of(self.prediction.distributions[name], said)
+            for name, said in self.written.distributions.items()
+        }
+        return replace(self.prediction, distributions={**self.prediction.distributions, **both})
+
+
+def weighed(evidence: Evidence, taxonomy: Taxonomy, policy: Policy) -> dict[str, FieldTriage]:
+    """The outcome of every field: model, second opinion, floor, and a person's rules, the last word with the last."""
+    pooled = evidence.pooled
+    found = decide(taxonomy, pooled, policy)
+    if evidence.written is not None:
+        found = held(taxonomy, found, _disagreements(evidence.prediction, evidence.written, taxonomy, policy))
+    found = held(taxonomy, found, _below_floor(evidence.floors, found, taxonomy))
+    return obeyed(evidence.hits, taxonomy, pooled, found, policy)
+
+
+def evidence_of(receipt: Receipt) -> Evidence:
+    """What a receipt keeps of the evidence."""
+    prediction = Prediction(receipt.distributions, receipt.scope)
+    writing = receipt.writer
+    if writing is None or writing.failure:
+        return Evidence(prediction, floors=receipt.floors, hits=receipt.hits)
+    written = Written(writing.distributions, writing.abstained)
+    return Evidence(prediction, written, writing.pools, receipt.floors, receipt.hits)
+
+
+def replayed(receipt: Receipt, taxonomy: Taxonomy) -> dict[str, FieldTriage]:
+    """The outcomes that a receipt's evidence gives under its policy, before they are held against the taxonomy."""
+    return weighed(evidence_of(receipt), taxonomy, Policy.from_dict(receipt.policy))
+
+
+def writing_of(model: str, model_hash: str, written: Written, pools: Mapping[str, Pool]) -> Writing:
+    """A language model's part for the receipt."""
+    used = {name: pools.get(name, Pool()) for name in written.distributions}
+    return Writing(model, model_hash, written.distributions, written.abstained, pools=used)
+
+
+def _disagreements(
+    prediction: Prediction, written: Written, taxonomy: Taxonomy, policy: Policy
+) -> dict[str, Reason]:
+    """Asked fields on which the two name different labels; all of them where the language model would rather not say."""
+    if written.abstained >= 0.5:
+        return dict.fromkeys(written.distributions, Reason.DISAGREEMENT)
+    found = {}
+    for name, said in written.distributions.items():
+        own = readable(taxonomy.field(name), prediction, policy)
+        if own.best[0] != said.best[0]:
+            found[name] = Reason.DISAGREEMENT
+    return found
+
+
+def _below_floor(
+    floors: Mapping[str, str], outcomes: Mapping[str, FieldTriage], taxonomy: Taxonomy
+) -> dict[str, Reason]:
+    """Values that are less severe than the ticket's own words go to a person."""
+    below = {}
+    for name, lowest in floors.items():
+        keys, value = taxonomy.field(name).keys, outcomes[name].value
+        if value in keys and keys.index(value) > keys.index(lowest):
+            below[name] = Reason.FLOOR
+    return below

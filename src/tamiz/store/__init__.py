@@ -1,0 +1,1 @@
+"""Durable state: the Store port over SQLite (one process, group commit) and PostgreSQL."""

@@ -1,0 +1,183 @@
+"""The embedded store: one folder, one process, one writing connection.
+
+SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections write and checkpoint at once; so the writer alone
+writes and checkpoints, readers open the file read-only, and a lock keeps a second process out.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool, QueuePool
+
+from tamiz.domain.errors import StoreError, StoreUnavailableError
+from tamiz.domain.storage import Tx
+from tamiz.store.faults import disk_faults
+from tamiz.store.lock import FolderLock
+from tamiz.store.schema import bring_up
+from tamiz.store.sql import Dictionary
+from tamiz.store.tx import SqlTx
+from tamiz.store.vault import Vault
+from tamiz.store.writer import GroupWriter
+
+T = TypeVar("T")
+
+DATABASE = "tamiz.sqlite"
+READERS = 16
+"""Reading connections at most; another reader waits for one of them."""
+
+_WAL_BYTES = 8 << 20
+"""Size of the log from which the writer copies it into the database; a long log slows readers and a crash's recovery."""
+_BUSY_MS = 5_000
+_SCRUB_MS = 1_000
+"""How long `scrub`, which nobody can write beside, waits for readers to finish."""
+
+_WRITER_PRAGMAS = {
+    "busy_timeout": _BUSY_MS,
+    "synchronous": "FULL",
+    "fullfsync": "ON",
+    "secure_delete": "ON",
+    "foreign_keys": "ON",
+    "wal_autocheckpoint": 0,
+    "journal_size_limit": _WAL_BYTES // 2,
+}
+_READER_PRAGMAS = {"busy_timeout": _BUSY_MS, "query_only": "ON", "wal_autocheckpoint": 0}
+
+
+class SqliteStore:
+    """The Store port over a folder, which is made where there is none.
+
+    Opening it brings the tables up to date. StoreLockedError, StoreVersionError, StoreUnavailableError; StoreError where
+    the raw text is encrypted and `vault` has another key.
+    """
+
+    def __init__(self, folder: Path, vault: Vault = Vault()) -> None:  # noqa: B008 - frozen
+        self.vault = vault
+        self.path = folder / DATABASE
+        with ExitStack() as opened:
+            self.lock = _folder_lock(folder)
+            opened.callback(self.lock.release)
+            self._writing = _engine(self._open_writer, "BEGIN IMMEDIATE")
+            self._reading = _engine(self._open_reader, "BEGIN", READERS)
+            opened.callback(self._reading.dispose)
+            self._dictionary = Dictionary(self._writing.dialect, locks=False)
+            self._prepare()
+            self._writer = GroupWriter(self._writing.connect, self._tx, self._checkpoint)
+            opened.pop_all()
+        self._closed = False
+
+    def submit(self, work: Callable[[Tx], T]) -> Future[T]:
+        """Have the closure run in the next transaction."""
+        return self._writer.submit(work)
+
+    def write(self, work: Callable[[Tx], T]) -> T:
+        """`submit`, and wait."""
+        return self._writer.submit(work).result()
+
+    def change(self, work: Callable[[SqlTx], T]) -> T:
+        """`write` with the SQL under it."""
+        return self._writer.submit(work).result()
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Run the closure on a snapshot of what is committed."""
+        if self._closed:
+            raise StoreUnavailableError(reason="it is closed")
+        with disk_faults(), _no_writing(), self._reading.begin() as connection:
+            return work(self._tx(connection))
+
+    def scrub(self) -> bool:
+        """Empty the log, where deleted text may still stand; False where a reader was in the way."""
+        return self._writer.between(_scrub).result()
+
+    def close(self) -> None:
+        """Commit what was accepted, empty the log and let go of the folder."""
+        if self._closed:
+            return
+        self._closed = True
+        self._reading.dispose()
+        self._writer.close()
+        self.lock.release()
+
+    def _prepare(self) -> None:
+        with disk_faults(), self._writing.connect() as connection:
+            bring_up(connection, str(self.path))
+            with connection.begin():
+                self.vault.check(self._tx(connection).sql)
+
+    def _tx(self, connection: Connection) -> SqlTx:
+        return SqlTx.over(connection, self._dictionary, self.vault)
+
+    def _open_writer(self) -> sqlite3.Connection:
+        # The log and its index take the mode of the database.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            connection.close()
+            raise StoreUnavailableError(reason=f"{self.path} lies where a write-ahead log cannot be kept")
+        return _with_pragmas(connection, _WRITER_PRAGMAS)
+
+    def _open_reader(self) -> sqlite3.Connection:
+        address = f"{self.path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        return _with_pragmas(connection, _READER_PRAGMAS)
+
+    def _checkpoint(self, connection: Connection) -> None:
+        log = self.path.with_name(self.path.name + "-wal")
+        if log.exists() and log.stat().st_size > _WAL_BYTES:
+            driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """The sqlite3 connection under SQLAlchemy's."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)
+    return found
+
+
+def _folder_lock(folder: Path) -> FolderLock:
+    with disk_faults():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FolderLock(folder)
+
+
+def _engine(connect: Callable[[], sqlite3.Connection], begin: str, pool_size: int = 0) -> Engine:
+    """An engine whose transactions begin as told: the driver's own habit is to begin before some statements only."""
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if pool_size:
+        pool = {"poolclass": QueuePool, "pool_size": pool_size, "max_overflow": 0}
+    engine = create_engine("sqlite://", creator=connect, paramstyle="named", **pool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _with_pragmas(connection: sqlite3.Connection, pragmas: dict[str, Any]) -> sqlite3.Connection:
+    for name, value in pragmas.items():
+        connection.execute(f"PRAGMA {name} = {value}").fetchall()
+    return connection
+
+
+@contextmanager
+def _no_writing() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:
+            raise
+        raise StoreError(reason="a closure given to read has written") from error
+
+
+def _scrub(connection: sqlite3.Connection) -> bool:
+    connection.execute(f"PRAGMA busy_timeout = {_SCRUB_MS}")
+    try:
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    return not busy

@@ -1,0 +1,49 @@
+"""One transaction: the four repositories over a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from tamiz.domain.storage import Store
+from tamiz.store.audit import SqlAudit
+from tamiz.store.jobs import SqlJobs
+from tamiz.store.keys import SqlKeys
+from tamiz.store.sql import Dictionary, Sql
+from tamiz.store.tickets import SqlTickets
+from tamiz.store.vault import Vault
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlTx:
+    """The Tx port, and what upkeep needs beside it."""
+
+    tickets: SqlTickets
+    jobs: SqlJobs
+    keys: SqlKeys
+    audit: SqlAudit
+    sql: Sql
+    vault: Vault
+
+    @classmethod
+    def over(cls, connection: Connection, dictionary: Dictionary, vault: Vault) -> SqlTx:
+        """The repositories; they keep nothing between transactions."""
+        sql = Sql(connection, dictionary)
+        return cls(SqlTickets(sql, vault), SqlJobs(sql), SqlKeys(sql), SqlAudit(sql), sql, vault)
+
+
+class SqlStore(Store, Protocol):
+    """A store in SQL, as upkeep sees it."""
+
+    def change(self, work: Callable[[SqlTx], T]) -> T:
+        """`write` with the SQL under it."""
+        ...
+
+    def scrub(self) -> bool:
+        """Overwrite what deleted rows left in the files; False where a reader was in the way."""
+        ...

@@ -1,0 +1,92 @@
+"""A real PostgreSQL server for the tests that want one: started once on a free port, stopped at the end."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+SERVER_USERS = ("postgres", "nobody")
+
+
+def _binary(name: str) -> str | None:
+    packaged = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(packaged[-1]) if packaged else None)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _server_user() -> str | None:
+    """The server refuses to run as root."""
+    import pwd
+
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next(user for user in SERVER_USERS if user in known) if os.getuid() == 0 else None
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of the server, to which a database's name is added."""
+    initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
+    if initdb is None or pg_ctl is None:
+        pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
+    folder, port, user = Path(tempfile.mkdtemp(prefix="tamiz-postgres-")), _free_port(), _server_user()
+    if user:
+        shutil.chown(folder, user)
+    data = folder / "data"
+
+    def call(*command: str) -> None:
+        with (folder / "log").open("ab") as log:
+            subprocess.run(command, check=True, user=user, cwd=folder, stdout=log, stderr=log, timeout=120)
+
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    call(initdb, "-D", str(data), "-A", "trust", "-U", "tamiz", "--no-sync", "-E", "UTF8")
+    call(pg_ctl, "-D", str(data), "-w", "-o", options, "start")
+    try:
+        yield f"postgresql://tamiz@127.0.0.1:{port}/"
+    finally:
+        call(pg_ctl, "-D", str(data), "-w", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_server: str) -> Callable[[], str]:
+    """Makes a database without tables and gives its address."""
+    psycopg = pytest.importorskip("psycopg", reason="the store on PostgreSQL needs psycopg")
+    numbers = count(1)
+
+    def make() -> str:
+        name = f"tamiz{next(numbers)}"
+        with psycopg.connect(postgres_server + "postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return postgres_server + name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def one_database(new_database: Callable[[], str]) -> str:
+    """A database that tests share one after the other; making one takes longer than a test."""
+    return new_database()
+
+
+@pytest.fixture
+def empty_database(one_database: str) -> str:
+    """The shared database, its tables empty."""
+    import psycopg
+
+    with psycopg.connect(one_database, autocommit=True) as connection:
+        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        tables = ", ".join(name for (name,) in found if name != "alembic_version")
+        if tables:
+            connection.execute(f"TRUNCATE {tables}")
+    return one_database

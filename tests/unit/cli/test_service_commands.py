@@ -1,0 +1,134 @@
+"""`tamiz keys` and `tamiz serve`: a key opens the real service, over real HTTP, until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+for package in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cryptography", "prometheus_client"):
+    pytest.importorskip(package, reason="the extra 'serve' is not installed")
+
+from tamiz.domain.errors import ConfigError, UnknownKeyError
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def test_keys_are_made_listed_and_revoked(run) -> None:
+    key = run("keys", "create", "desk", "--role", "review").output.strip()
+    assert key.startswith("tz_")
+    listed = run("keys", "list").output
+    assert "desk" in listed
+    assert key not in listed
+    key_id = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", listed)
+    assert key_id is not None
+    assert run("keys", "revoke", key_id.group()).exit_code == 0
+    assert isinstance(run("keys", "revoke", key_id.group()).exception, UnknownKeyError)
+    assert run("keys", "create", "x", "--role", "king").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "mistake"),
+    [
+        ("TAMIZ_VAULT_KEY", "abc", "TAMIZ_VAULT_KEY"),
+        ("TAMIZ_SERVE_PORT", "99999", "serve.port"),
+        ("TAMIZ_STORE_URL", "not an address", "store.url"),
+    ],
+)
+def test_a_wrong_setting_is_named(run, monkeypatch, variable, value, mistake) -> None:
+    monkeypatch.setenv(variable, value)
+    error = (
+        run("serve", "--port", "0").exception if variable != "TAMIZ_SERVE_PORT" else run("serve").exception
+    )
+    assert isinstance(error, ConfigError)
+    assert mistake in str(error)
+
+
+def test_only_loopback_may_be_open(run) -> None:
+    error = run("serve", "--open", "--host", "0.0.0.0", "--port", "0").exception
+    assert isinstance(error, ConfigError)
+    assert "loopback" in str(error)
+
+
+class Running:
+    """`tamiz serve` as a process of its own."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        environment = {**os.environ, "TAMIZ_HOME": str(folder / "home")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tamiz", "serve", "--port", "0", *options],
+            cwd=folder,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        self.url = ""
+        for line in self.process.stderr:
+            if line.startswith("Listening on "):
+                self.url = line.split()[-1]
+                break
+
+    def get(self, path: str, key: str = "", body: object = None) -> tuple[int, dict]:
+        headers = {"Content-Type": "application/json", **({"X-API-Key": key} if key else {})}
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(self.url + path, data, headers), timeout=30
+            ) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+def test_what_was_accepted_survives_a_kill_and_a_stop_is_clean(tmp_path) -> None:
+    first = Running(tmp_path)
+    try:
+        key_file = tmp_path / "home" / "first-key"
+        assert key_file.stat().st_mode & 0o777 == 0o600
+        key = key_file.read_text().strip()
+        assert first.get("/tickets")[0] == 401
+        accepted = [
+            first.get("/classify", key, {"subject": "VPN", "body": f"is down, office {i}"}) for i in range(20)
+        ]
+        assert {status for status, _ in accepted} == {202}
+        assert first.get("/health/ready")[0] == 200
+    finally:
+        first.stop(signal.SIGKILL)
+    second = Running(tmp_path)
+    try:
+        for _, told in accepted:
+            status, ticket = second.get(told["location"] + "?wait=20", key)
+            assert (status, ticket["status"] != "Pending") == (200, True)
+    finally:
+        assert second.stop() == 0
+
+
+def test_the_four_phases_end_as_they_must(tmp_path) -> None:
+    service = Running(tmp_path, "--open")
+    try:
+        told = subprocess.run(
+            [sys.executable, str(EXAMPLES / "four_phases.py"), service.url],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "All four phases" in told.stdout
+    finally:
+        service.stop()
