@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -33,12 +34,19 @@ def _server_user() -> str | None:
     return next(user for user in SERVER_USERS if user in known) if os.getuid() == 0 else None
 
 
+def missing(reason: str) -> NoReturn:
+    """Skip; but fail where the servers are said to be there."""
+    if os.environ.get("TAMIZ_SERVERS") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The address of the server, to which a database's name is added."""
     initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
     if initdb is None or pg_ctl is None:
-        pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
+        missing("PostgreSQL's initdb and pg_ctl are not installed")
     folder, port, user = Path(tempfile.mkdtemp(prefix="tamiz-postgres-")), _free_port(), _server_user()
     if user:
         shutil.chown(folder, user)
