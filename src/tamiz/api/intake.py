@@ -102,7 +102,9 @@ class Intake:
 
     async def _accept(self, submission: Submission) -> Accepted:
         parts = self._parts
-        return await asyncio.wrap_future(accept(parts.store, parts.clock, parts.bits, submission))
+        found = await asyncio.wrap_future(accept(parts.store, parts.clock, parts.bits, submission))
+        parts.accepted(found)
+        return found
 
 
 def _submission(form: TicketForm, caller: Caller, key: str) -> Submission:

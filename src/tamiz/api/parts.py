@@ -10,8 +10,9 @@ from tamiz.api.waiting import Bell
 from tamiz.domain.ports import Clock, ModelInfo
 from tamiz.domain.records import Role
 from tamiz.domain.storage import Store
-from tamiz.service.accept import Bits
+from tamiz.service.accept import Accepted, Bits
 from tamiz.service.judge import Judges
+from tamiz.service.people import Corrected
 
 _LOG = logging.getLogger("tamiz.api")
 
@@ -101,6 +102,8 @@ class Parts:
     health: Callable[[], Health] = _healthy
     models: Callable[[str], Sequence[ModelInfo]] = lambda tenant: ()
     served: Callable[[Served], None] = lambda served: None
+    accepted: Callable[[Accepted], None] = lambda accepted: None
+    corrected: Callable[[Corrected], None] = lambda corrected: None
     failed: Callable[[Failure], None] = log_failure
     open_to: tuple[str, Role] | None = None
     version: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import random
 import signal
@@ -23,6 +24,7 @@ from tamiz.domain.errors import ConfigError, StoreError
 from tamiz.domain.records import Role
 from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.service.accept import TRIAGE
+from tamiz.service.people import Corrected
 
 STALE_SECONDS = 30.0
 """A worker without a sign of life for so long is reported, whatever it is doing."""
@@ -48,14 +50,18 @@ def serve(
         )
     with _listening(settings) as listener:
         parts = parts_of(service)
-        app = create_app(replace(parts, docs=settings.docs, open_to=OPEN_TO if unlocked else None))
+        limits = replace(parts.limits, rate=settings.rate, burst=2 * settings.rate)
+        open_to = OPEN_TO if unlocked else None
+        app = create_app(replace(parts, limits=limits, docs=settings.docs, open_to=open_to))
         service.start()
+        gc.collect()
+        gc.freeze()  # what lives as long as the service need not be looked at again and again
         host, port = listener.getsockname()[:2]
         ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         for number in (signal.SIGTERM, signal.SIGINT):  # raised again by uvicorn once it has drained
             signal.signal(number, _heard)
         try:
-            _server(app, settings).run([listener])
+            _server(app, settings, parts.bell).run([listener])
         finally:
             service.stop(settings.grace)
 
@@ -68,6 +74,10 @@ def parts_of(service: Service) -> Parts:
     def served(request: Served) -> None:
         service.metrics.took(f"{request.method} {request.route or 'unknown'}", request.seconds)
 
+    def corrected(done: Corrected) -> None:
+        for name, wrong in done.wrong.items():
+            service.metrics.corrected(name, wrong)
+
     return Parts(
         store=service.store,
         judges=service.judges,
@@ -79,6 +89,8 @@ def parts_of(service: Service) -> Parts:
         health=lambda: health(service),
         models=lambda tenant: (service.model.info,),
         served=served,
+        accepted=lambda found: service.metrics.accepted(found.new),
+        corrected=corrected,
         version=__version__,
     )
 
@@ -87,7 +99,7 @@ def health(service: Service) -> Health:
     """Can tickets be taken, and are they worked on?"""
     checks = {"store": "ok", "workers": "ok"}
     try:
-        service.store.read(lambda tx: tx.jobs.states())
+        service.store.read(lambda tx: tx.keys.by_digest(""))
     except StoreError as error:
         checks["store"] = type(error).__name__
     now = service.clock.now()
@@ -124,7 +136,20 @@ def _listening(settings: ServeSettings) -> socket.socket:
         ) from error
 
 
-def _server(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """A server that lets go of long polls and streams as soon as it is told to stop, so that nobody waits for them."""
+
+    def __init__(self, config: uvicorn.Config, bell: Bell) -> None:
+        super().__init__(config)
+        self._bell = bell
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT."""
+        self._bell.close()
+        super().handle_exit(sig, frame)
+
+
+def _server(app: FastAPI, settings: ServeSettings, bell: Bell) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -134,4 +159,4 @@ def _server(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    return uvicorn.Server(config)
+    return _Server(config, bell)

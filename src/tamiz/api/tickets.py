@@ -95,9 +95,10 @@ class Tickets:
         )
         taxonomy = parts.judges(caller.tenant).taxonomy
         try:
-            await self._context.threads.run(lambda: correct(parts.store, parts.clock, taxonomy, given))
+            done = await self._context.threads.run(lambda: correct(parts.store, parts.clock, taxonomy, given))
         except ConflictError as error:
             raise Problem.of(error, 412 if version else 409) from error
+        parts.corrected(done)
         parts.bell.ring(caller.tenant, ticket_id)
         found = await self._look(caller, ticket_id)
         return told(found.to_dict(), headers={"ETag": _etag(found)})

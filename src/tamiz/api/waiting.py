@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Lock
+from threading import RLock
 
 Place = tuple[str, str]
 """Tenant and ticket id."""
@@ -16,7 +16,7 @@ class Bell:
     """Wakes those who wait for a ticket. Thread-safe: workers ring it, coroutines listen."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()  # a signal may close it while the same thread holds it
         self._listeners: dict[Place, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
         self._closing = False
 

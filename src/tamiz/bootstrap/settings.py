@@ -18,6 +18,7 @@ host = "127.0.0.1"           #                                                  
 port = 8000                  # 0: any free one                                     TAMIZ_SERVE_PORT
 workers = 1                  # threads that triage                                 TAMIZ_SERVE_WORKERS
 grace = 20.0                 # seconds for work in hand when it is told to stop    TAMIZ_SERVE_GRACE
+rate = 1000                  # requests per second and key, twice as many at once  TAMIZ_SERVE_RATE
 docs = false                 # a page about the API at /docs                       TAMIZ_SERVE_DOCS
 policy = "policy.toml"       # modes and rules, read again when changed            TAMIZ_SERVE_POLICY
 Secrets come from the environment alone: TAMIZ_LLM_KEY of a provider, TAMIZ_STORE_URL of a PostgreSQL database (else SQLite
@@ -68,6 +69,7 @@ class ServeSettings(BaseModel):
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(1, ge=1, le=64)
     grace: float = Field(20.0, ge=0.0, le=600.0)
+    rate: float = Field(1000.0, gt=0.0)
     docs: bool = False
     policy: Path = Path("policy.toml")
 

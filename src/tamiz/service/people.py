@@ -9,7 +9,7 @@ from tamiz.domain.errors import BadCorrectionError, ConflictError, UnknownTicket
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import AuditEntry, Correction, Revision, TicketRecord
 from tamiz.domain.storage import Store, Tx
-from tamiz.domain.taxonomy import ABSTAIN, Field, Taxonomy
+from tamiz.domain.taxonomy import ABSTAIN, Field, Matrix, Taxonomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,23 @@ class Feedback:
     version: int = 0
 
 
-def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) -> TicketRecord:
-    """Store a correction of each field in one transaction, and return the ticket as it is then.
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """The ticket after a correction, and of each field whether the value that was shown was another one."""
+
+    record: TicketRecord
+    wrong: Mapping[str, bool]
+
+
+def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) -> Corrected:
+    """Store a correction of each field in one transaction.
 
     BadCorrectionError for a value that the taxonomy does not allow beside the ticket's other values,
     UnknownTicketError, ConflictError where the ticket is not at `version`.
     """
     moment = clock.now()
 
-    def work(tx: Tx) -> TicketRecord:
+    def work(tx: Tx) -> Corrected:
         record = tx.tickets.get(feedback.tenant, feedback.ticket_id)
         if record is None:
             raise UnknownTicketError(ticket=feedback.ticket_id)
@@ -52,7 +60,7 @@ def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) 
         tx.audit.add(AuditEntry(record.tenant, moment, feedback.by, "correct", record.id, detail))
         found = tx.tickets.get(record.tenant, record.id)
         assert found is not None
-        return found
+        return Corrected(found, {name: before.get(name) != value for name, value in feedback.values.items()})
 
     return store.write(work)
 
@@ -68,22 +76,18 @@ def standing(
     told = {} if revision is None else {name: f.value for name, f in revision.triage.fields.items()}
     values = {f.name: corrected.get(f.name, told.get(f.name)) for f in taxonomy.choices}
     for f in taxonomy.choices:
-        if not _touched(f, corrected) or (f.matrix is not None and f.name in corrected):
-            continue
-        if f.matrix is not None:
-            row, column = values[f.matrix.rows], values[f.matrix.columns]
-            cells = f.matrix.cells.get(str(row), {})
-            values[f.name] = cells.get(str(column), ABSTAIN)
-        elif values[f.name] not in (None, *f.allowed(str(values[f.parent]))):
+        own, touched = f.name in corrected, _touched(f, corrected)
+        if f.matrix is not None and (own or touched):
+            cell = _cell(f.matrix, values)
+            values[f.name] = cell if cell is not None else values[f.name] if own else ABSTAIN
+        elif touched and values[f.name] not in (None, *f.allowed(str(values[f.parent]))):
             values[f.name] = ABSTAIN
     return values
 
 
 def check(taxonomy: Taxonomy, values: Mapping[str, str | None], given: Mapping[str, str | None]) -> None:
-    """BadCorrectionError for a given field that there is not, or whose value may not stand below its parent's.
-
-    A derived field may be given another value than the matrix says: a person knows more than the matrix.
-    """
+    """BadCorrectionError for a given field that there is not, or whose value may not stand beside the others: below its
+    parent's, or against what it is derived from."""
     fields = {f.name: f for f in taxonomy.choices}
     unknown = [name for name in given if name not in fields]
     if not given or unknown:
@@ -91,13 +95,34 @@ def check(taxonomy: Taxonomy, values: Mapping[str, str | None], given: Mapping[s
         raise BadCorrectionError(mistake=mistake, allowed=", ".join(fields))
     for name, value in given.items():
         f = fields[name]
-        parent = values.get(f.parent) if f.parent else None
-        allowed = f.allowed(parent) if parent and parent in fields[f.parent].keys else f.keys
+        allowed, below = _allowed(f, fields, values)
         if value not in allowed and not (value is None and f.nullable):
-            below = f" below {f.parent} '{parent}'" if value in f.keys else ""
+            where = below if value in f.keys else ""
             raise BadCorrectionError(
-                mistake=f"'{value}' is no value of {name}{below}", allowed=", ".join(allowed)
+                mistake=f"'{value}' is no value of {name}{where}", allowed=", ".join(allowed)
             )
+
+
+def _allowed(
+    f: Field, fields: Mapping[str, Field], values: Mapping[str, str | None]
+) -> tuple[tuple[str, ...], str]:
+    """What may stand in a field beside these values, and why no more."""
+    if f.parent and values.get(f.parent) in fields[f.parent].keys:
+        parent = str(values[f.parent])
+        return f.allowed(parent), f" below {f.parent} '{parent}'"
+    if f.matrix is not None:
+        row, column = values.get(f.matrix.rows), values.get(f.matrix.columns)
+        cell = f.matrix.cells.get(str(row), {}).get(str(column))
+        if cell is not None:
+            return (
+                cell,
+            ), f" with {f.matrix.rows} '{row}' and {f.matrix.columns} '{column}', which may be corrected too"
+    return f.keys, ""
+
+
+def _cell(matrix: Matrix, values: Mapping[str, str | None]) -> str | None:
+    """What follows from the two values; None where one of them is not known."""
+    return matrix.cells.get(str(values.get(matrix.rows)), {}).get(str(values.get(matrix.columns)))
 
 
 def _touched(f: Field, corrected: Collection[str]) -> bool:

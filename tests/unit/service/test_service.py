@@ -151,7 +151,9 @@ def test_a_persons_word_stands_over_later_triages() -> None:
     ticket_id = house.accept()
     house.work()
     feedback = Feedback(TENANT, ticket_id, {"category": "Access", "subcategory": "Permissions"}, "ana")
-    assert correct(house.store, house.clock, TAXONOMY, feedback).status is Status.CORRECTED
+    found = correct(house.store, house.clock, TAXONOMY, feedback)
+    assert found.record.status is Status.CORRECTED
+    assert found.wrong == {"category": True, "subcategory": True}
     house.work(ENRICH)
     assert house.ticket(ticket_id).status is Status.CORRECTED
     corrected = house.store.read(lambda tx: tx.tickets.corrected(TENANT, ticket_id))
@@ -166,7 +168,7 @@ def test_a_persons_word_stands_over_later_triages() -> None:
             {"urgency": "Low", "impact": "Low"},
             {"priority": TAXONOMY.field("priority").matrix.at("Low", "Low")},
         ),
-        ({"priority": "Medium"}, {"priority": "Medium"}),
+        ({"urgency": ABSTAIN, "priority": "Medium"}, {"priority": "Medium"}),
         ({"category": "Access"}, {"subcategory": ABSTAIN}),
     ],
 )
@@ -188,6 +190,7 @@ def test_what_rests_on_a_corrected_value_follows_it(corrected, follows) -> None:
         ({"category": None}, "'None' is no value"),
         ({"category": ABSTAIN}, "is no value"),
         ({"category": "Access", "subcategory": "Malware"}, "below category 'Access'"),
+        ({"urgency": "Low", "impact": "Low", "priority": "Critical"}, "with impact 'Low' and urgency 'Low'"),
     ],
 )
 def test_a_wrong_correction_is_refused_and_changes_nothing(values, mistake) -> None:
