@@ -58,6 +58,11 @@ class LiveJudges:
         self._looked = clock.monotonic()
         self._made = self._under(live.current)
 
+    @property
+    def current(self) -> Judge:
+        """The judge as it was looked at last."""
+        return self._made
+
     def __call__(self, tenant: str) -> Judge:
         """The judge of this moment."""
         if self._clock.monotonic() - self._looked >= REFRESH_SECONDS:
@@ -109,12 +114,7 @@ def open_service(settings: Settings, environ: Mapping[str, str] = os.environ) ->
     """Open model, store and workers. ArtifactError, StoreError, MissingExtraError, ConfigError."""
     clock = SteadyClock(SystemClock())
     bits = random.SystemRandom().getrandbits
-    model = find_model("", settings)
-    cascade = find_cascade(settings, model)
-    live = LivePolicy(
-        settings.serve.policy, model.taxonomy, lambda mistake: log("policy refused", mistake=mistake)
-    )
-    judges = LiveJudges(model, model.policy.with_modes(settings.policy), cascade, live, clock)
+    judges = live_judges(settings, clock)
     store = open_store(settings)
     metrics, changed = Metrics(), list[Callable[[str, str], None]]()
 
@@ -133,11 +133,23 @@ def open_service(settings: Settings, environ: Mapping[str, str] = os.environ) ->
     fast = Triaging(store, judges, clock, bits, told)
     loop = LoopSettings(batch=32)
     workers = [worker({TRIAGE: fast}, loop) for _ in range(settings.serve.workers)]
-    if cascade.writer is not None:
+    if judges.current.enriches:
         slow = replace(fast, enrich=True)
         workers.append(worker({ENRICH: slow}, replace(loop, batch=4, lease=ENRICH_LEASE)))
     key_file = _first_key(settings, store, clock, bits)
-    return Service(store, judges, model, Pool(workers, clock), clock, metrics, key_file, changed)
+    return Service(
+        store, judges, judges.current.model, Pool(workers, clock), clock, metrics, key_file, changed
+    )
+
+
+def live_judges(settings: Settings, clock: Clock) -> LiveJudges:
+    """The active model and what stands behind it, under the policy file."""
+    model = find_model("", settings)
+    live = LivePolicy(
+        settings.serve.policy, model.taxonomy, lambda mistake: log("policy refused", mistake=mistake)
+    )
+    policy = model.policy.with_modes(settings.policy)
+    return LiveJudges(model, policy, find_cascade(settings, model), live, clock)
 
 
 def open_store(settings: Settings) -> Store:

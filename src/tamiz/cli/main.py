@@ -23,6 +23,7 @@ from tamiz.cli import (
     export,
     keys,
     models,
+    replay,
     serve,
     taxonomy,
     train,
@@ -63,6 +64,7 @@ app.command("chat", epilog=chat.EXAMPLES)(chat.command)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("backtest", epilog=backtest.EXAMPLES)(backtest.command)
 app.command("serve", epilog=serve.EXAMPLES)(serve.command)
+app.command("replay", epilog=replay.EXAMPLES)(replay.command)
 app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")

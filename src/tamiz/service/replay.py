@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tamiz.domain.errors import ConflictError, UnknownTicketError
-from tamiz.domain.gate import Policy
+from tamiz.domain.gate import FieldPolicy
 from tamiz.domain.records import Revision
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.ticket import Ticket
@@ -48,20 +48,19 @@ def replay(store: Store, judge: Judge, tenant: str, ticket_id: str, number: int 
     return Replay(revision, fields, _distance(judge, tickets[0], revision) if known else None)
 
 
-def counterfactual(field: str, outcome: FieldTriage, policy: Policy) -> str:
-    """One line on what the field would need to be applied; empty where it is applied or switched off."""
+def counterfactual(outcome: FieldTriage, policy: FieldPolicy) -> str:
+    """What the field would need to be applied; empty where it is applied or switched off."""
     if outcome.decision in (Decision.APPLY, Decision.OFF) or not outcome.top:
         return ""
     label, score = outcome.top[0]
-    own = policy.of(field)
-    threshold = own.apply_threshold(label)
-    if own.mode is not Decision.APPLY:
-        return f"{field}: '{label}' at {score:.2f}; the field's mode is {own.mode.value}"
+    threshold = policy.apply_threshold(label)
+    if policy.mode is not Decision.APPLY:
+        return f"its mode is {policy.mode.value}"
     if threshold is None:
-        return f"{field}: '{label}' at {score:.2f}; no right to apply has been earned yet"
+        return "the right is not earned yet"
     if score >= threshold:
-        return f"{field}: '{label}' at {score:.2f} would be applied, but for: {outcome.reason.value}"
-    return f"{field}: '{label}' at {score:.2f} would be applied at {threshold:.2f}"
+        return f"sure enough, but {outcome.reason.value}"
+    return f"'{label}' would be applied at {threshold:.2f}"
 
 
 def _distance(judge: Judge, ticket: Ticket, revision: Revision) -> float:

@@ -17,7 +17,7 @@ import pytest
 for package in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cryptography", "prometheus_client"):
     pytest.importorskip(package, reason="the extra 'serve' is not installed")
 
-from tamiz.domain.errors import ConfigError, UnknownKeyError
+from tamiz.domain.errors import ConfigError, UnknownKeyError, UnknownTicketError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -95,7 +95,7 @@ class Running:
         return self.process.returncode
 
 
-def test_what_was_accepted_survives_a_kill_and_a_stop_is_clean(tmp_path) -> None:
+def test_what_was_accepted_survives_a_kill_and_a_stop_is_clean(tmp_path, run, monkeypatch) -> None:
     first = Running(tmp_path)
     try:
         key_file = tmp_path / "home" / "first-key"
@@ -109,6 +109,7 @@ def test_what_was_accepted_survives_a_kill_and_a_stop_is_clean(tmp_path) -> None
         assert first.get("/health/ready")[0] == 200
     finally:
         first.stop(signal.SIGKILL)
+    ticket_id = accepted[0][1]["ticket_id"]
     second = Running(tmp_path)
     try:
         for _, told in accepted:
@@ -116,6 +117,11 @@ def test_what_was_accepted_survives_a_kill_and_a_stop_is_clean(tmp_path) -> None
             assert (status, ticket["status"] != "Pending") == (200, True)
     finally:
         assert second.stop() == 0
+    monkeypatch.setenv("TAMIZ_HOME", str(tmp_path / "home"))
+    replayed = run("replay", ticket_id)
+    assert replayed.exit_code == 0
+    assert "decides the same" in replayed.output
+    assert isinstance(run("replay", "none").exception, UnknownTicketError)
 
 
 def test_the_four_phases_end_as_they_must(tmp_path) -> None:
