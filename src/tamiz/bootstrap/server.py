@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tamiz.bootstrap.policy_file import HousePolicy, LivePolicy
 from tamiz.bootstrap.settings import Settings
@@ -28,6 +29,10 @@ from tamiz.service import keys
 from tamiz.service.accept import ENRICH, TRIAGE
 from tamiz.service.judge import Judge
 from tamiz.service.work import Done, Triaging, buried
+
+if TYPE_CHECKING:
+    from tamiz.store.postgres import PostgresStore
+    from tamiz.store.sqlite import SqliteStore
 
 STORE_FOLDER = "store"
 FIRST_KEY = "first-key"
@@ -152,7 +157,7 @@ def live_judges(settings: Settings, clock: Clock) -> LiveJudges:
     return LiveJudges(model, policy, find_cascade(settings, model), live, clock)
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings) -> SqliteStore | PostgresStore:
     """The PostgreSQL database of TAMIZ_STORE_URL, else SQLite in the data folder."""
     from tamiz.store.postgres import PostgresStore
     from tamiz.store.sqlite import SqliteStore

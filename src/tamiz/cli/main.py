@@ -25,6 +25,7 @@ from tamiz.cli import (
     models,
     replay,
     serve,
+    store,
     taxonomy,
     train,
     triage,
@@ -71,6 +72,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(export.app, name="export")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(store.app, name="store")
 app.add_typer(taxonomy.app, name="taxonomy")
 
 

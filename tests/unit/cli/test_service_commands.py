@@ -17,7 +17,7 @@ import pytest
 for package in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cryptography", "prometheus_client"):
     pytest.importorskip(package, reason="the extra 'serve' is not installed")
 
-from tamiz.domain.errors import ConfigError, UnknownKeyError, UnknownTicketError
+from tamiz.domain.errors import ConfigError, StoreError, UnknownKeyError, UnknownTicketError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -122,6 +122,18 @@ def test_what_was_accepted_survives_a_kill_and_a_stop_is_clean(tmp_path, run, mo
     assert replayed.exit_code == 0
     assert "decides the same" in replayed.output
     assert isinstance(run("replay", "none").exception, UnknownTicketError)
+    copy = tmp_path / "copy.sqlite"
+    assert run("store", "backup", copy).exit_code == 0
+    assert run("store", "check", copy).exit_code == 0
+    assert "Erased: 1 of 2" in run("store", "erase", ticket_id, "none").output
+    assert "Deleted: 0" in run("store", "retain", "--days", 3).output
+    assert isinstance(run("replay", ticket_id).exception, UnknownTicketError)
+    assert isinstance(run("store", "restore", copy).exception, StoreError)
+    monkeypatch.setenv("TAMIZ_HOME", str(tmp_path / "other"))
+    assert run("store", "restore", copy).exit_code == 0
+    assert run("replay", ticket_id).exit_code == 0
+    copy.write_bytes(copy.read_bytes()[:5000])
+    assert run("store", "check", copy).exit_code == 5
 
 
 def test_the_four_phases_end_as_they_must(tmp_path) -> None:

@@ -1,0 +1,115 @@
+"""`tamiz store`: back up, restore, check, and let go of what the service keeps."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tamiz.cli.console import PROBLEMS_FOUND, err, need_serving, settings
+from tamiz.domain.errors import ConfigError
+from tamiz.domain.ticket import DEFAULT_TENANT
+
+app = typer.Typer(no_args_is_help=True, help="Back up, restore, check, and let go of what the service keeps.")
+
+EXAMPLES = """Examples:
+
+  tamiz store backup /backups/tamiz-2026-11-21.sqlite     # while the service runs
+
+  tamiz store restore /backups/tamiz-2026-11-21.sqlite    # onto an empty data folder
+
+  tamiz store erase 01a1ff06-6888-76eb-9228-b63c404f2331
+
+  tamiz store retain --days 365"""
+
+Tenant = Annotated[str, typer.Option(help="Whose tickets they are.")]
+
+
+@app.command("backup", epilog=EXAMPLES)
+def backup(target: Annotated[Path, typer.Argument(help="A new file.")]) -> None:
+    """Copy the store to a file, also while the service is running."""
+    folder = _embedded()
+    from tamiz.store.backup import backup
+
+    backup(folder, target)
+    err.print(f"Written: {target} ({target.stat().st_size / 1e6:,.1f} MB)", markup=False)
+
+
+@app.command("restore")
+def restore(source: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+    """Put a backup into an empty data folder."""
+    folder = _embedded()
+    from tamiz.store.backup import restore
+
+    restore(source, folder)
+    err.print(f"Restored into {folder}", markup=False)
+
+
+@app.command("check")
+def check(
+    path: Annotated[
+        Path | None, typer.Argument(help="A backup; without, the store in the data folder.")
+    ] = None,
+) -> None:
+    """Look for damage in a database file and for gaps in the audit trail."""
+    folder = _embedded()
+    from tamiz.store.backup import check
+    from tamiz.store.sqlite import DATABASE
+
+    problems = check(path or folder / DATABASE)
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(PROBLEMS_FOUND)
+    err.print("No problem found")
+
+
+@app.command("erase")
+def erase(
+    tickets: Annotated[list[str], typer.Argument(help="Ids of tickets.")], tenant: Tenant = DEFAULT_TENANT
+) -> None:
+    """Erase tickets with all that hangs on them; the audit trail keeps their ids."""
+    need_serving()
+    from tamiz.bootstrap.server import SystemClock, open_store
+    from tamiz.domain.records import AuditEntry
+    from tamiz.store.upkeep import erase
+
+    store, moment = open_store(settings()), SystemClock().now()
+    try:
+        entries = [AuditEntry(tenant, moment, getpass.getuser(), "erase", each) for each in tickets]
+        done = erase(store, [(tenant, each) for each in tickets], entries)
+    finally:
+        store.close()
+    err.print(f"Erased: {done.tickets} of {len(tickets)}. Backups keep what they hold.")
+
+
+@app.command("retain")
+def retain(
+    days: Annotated[int, typer.Option(min=1, help="How long tickets are kept.")],
+    tenant: Tenant = DEFAULT_TENANT,
+) -> None:
+    """Delete tickets that were received longer ago than that."""
+    need_serving()
+    from tamiz.bootstrap.server import SystemClock, open_store
+    from tamiz.store.upkeep import retain
+
+    store = open_store(settings())
+    try:
+        done = retain(store, tenant, SystemClock().now() - timedelta(days=days))
+    finally:
+        store.close()
+    err.print(f"Deleted: {done.tickets}")
+
+
+def _embedded() -> Path:
+    """The folder of the SQLite store. ConfigError where the state is on a server, which has tools of its own."""
+    need_serving()
+    from tamiz.bootstrap.server import STORE_FOLDER
+
+    current = settings()
+    if current.store_url.get_secret_value():
+        raise ConfigError(key="TAMIZ_STORE_URL", mistake="use pg_dump and pg_restore for a PostgreSQL server")
+    return current.home / STORE_FOLDER
