@@ -93,12 +93,14 @@ class Service:
     clock: Clock
     metrics: Metrics
     first_key: Path | None
+    alone: bool = True
+    """May no other process work on the store?"""
     changed: list[Callable[[str, str], None]] = field(default_factory=list)
     """Called with tenant and ticket id when a ticket has a new triage."""
 
     def start(self) -> None:
         """Take back what an earlier process left in hand, and begin to work."""
-        taken = self.pool.reclaim()
+        taken = self.pool.reclaim() if self.alone else 0
         log("started", model=self.model.info.name, model_hash=self.model.info.content_hash, reclaimed=taken)
         self.pool.start()
 
@@ -142,9 +144,9 @@ def open_service(settings: Settings, environ: Mapping[str, str] = os.environ) ->
         slow = replace(fast, enrich=True)
         workers.append(worker({ENRICH: slow}, replace(loop, batch=4, lease=ENRICH_LEASE)))
     key_file = _first_key(settings, store, clock, bits)
-    return Service(
-        store, judges, judges.current.model, Pool(workers, clock), clock, metrics, key_file, changed
-    )
+    alone = not settings.store_url.get_secret_value()
+    model = judges.current.model
+    return Service(store, judges, model, Pool(workers, clock), clock, metrics, key_file, alone, changed)
 
 
 def live_judges(settings: Settings, clock: Clock) -> LiveJudges:

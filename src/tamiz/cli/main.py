@@ -29,6 +29,7 @@ from tamiz.cli import (
     taxonomy,
     train,
     triage,
+    work,
 )
 from tamiz.cli.console import fail
 from tamiz.domain.errors import TamizError
@@ -65,6 +66,7 @@ app.command("chat", epilog=chat.EXAMPLES)(chat.command)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.command)
 app.command("backtest", epilog=backtest.EXAMPLES)(backtest.command)
 app.command("serve", epilog=serve.EXAMPLES)(serve.command)
+app.command("work", epilog=work.EXAMPLES)(work.command)
 app.command("replay", epilog=replay.EXAMPLES)(replay.command)
 app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")

@@ -1,0 +1,42 @@
+"""`tamiz work`: workers as a process of their own, on a store that several processes may share."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+import typer
+
+from tamiz.cli.console import err, need_serving, settings
+from tamiz.domain.errors import ConfigError
+
+EXAMPLES = """Example:
+
+  TAMIZ_STORE_URL=postgresql://tamiz@db/tamiz tamiz work"""
+
+
+def command() -> None:
+    """Triage what `tamiz serve` accepts elsewhere; needs a PostgreSQL store."""
+    need_serving()
+    from tamiz.bootstrap.server import open_service
+    from tamiz.observe.logs import to_stream
+
+    current = settings()
+    if not current.store_url.get_secret_value():
+        mistake = "is needed: a SQLite store belongs to the one process of `tamiz serve`, which has workers of its own"
+        raise ConfigError(key="TAMIZ_STORE_URL", mistake=mistake)
+    told = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    to_stream()
+    service = open_service(current)
+    service.start()
+    err.print("Working")
+    told.wait()
+    if not service.stop(current.serve.grace):
+        raise typer.Exit(1)
