@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests that want one: started once on a free port, stopped at the end."""
+"""Every back end of the store, and a real PostgreSQL server: started once on a free port, stopped at the end."""
 
 import os
 import shutil
@@ -6,12 +6,17 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from tamiz.domain.storage import Store
+from tamiz.testing.memory_store import MemoryStore
+
+MASTER = bytes(range(32))
 SERVER_USERS = ("postgres", "nobody")
 
 
@@ -98,3 +103,49 @@ def empty_database(one_database: str) -> str:
         if tables:
             connection.execute(f"TRUNCATE {tables}")
     return one_database
+
+
+@dataclass(frozen=True)
+class Backend:
+    """How to open a store; a second call opens what the first one left."""
+
+    open: Callable[[], Store]
+    durable: bool
+
+
+def _memory(request, tmp_path) -> Backend:
+    return Backend(MemoryStore, durable=False)
+
+
+def _sqlite(request, tmp_path, master: bytes = b"") -> Backend:
+    pytest.importorskip("sqlalchemy", reason="the SQLite store needs SQLAlchemy")
+    from tamiz.store.sqlite import SqliteStore
+    from tamiz.store.vault import Vault
+
+    return Backend(lambda: SqliteStore(tmp_path / "data", Vault(master)), durable=True)
+
+
+def _sealed_sqlite(request, tmp_path) -> Backend:
+    return _sqlite(request, tmp_path, MASTER)
+
+
+def _postgres(request, tmp_path) -> Backend:
+    pytest.importorskip("psycopg", reason="the PostgreSQL store needs psycopg")
+    pytest.importorskip("sqlalchemy", reason="the PostgreSQL store needs SQLAlchemy")
+    address = request.getfixturevalue("empty_database")
+    from tamiz.store.postgres import PostgresStore
+    from tamiz.store.vault import Vault
+
+    return Backend(lambda: PostgresStore(address, Vault(MASTER)), durable=True)
+
+
+@pytest.fixture(params=[_memory, _sqlite, _sealed_sqlite, _postgres], ids=lambda make: make.__name__[1:])
+def backend(request, tmp_path) -> Backend:
+    return request.param(request, tmp_path)
+
+
+@pytest.fixture
+def store(backend) -> Iterator[Store]:
+    opened = backend.open()
+    yield opened
+    opened.close()

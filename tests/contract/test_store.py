@@ -1,9 +1,9 @@
 """What every Store promises, over each of its back ends."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -33,58 +33,10 @@ from tamiz.domain.status import Status
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.ticket import CanonicalText, RawMessage, Source, Ticket
 from tamiz.domain.triage import Decision, Distribution, FieldTriage, Reason, Receipt, Triage, Writing
-from tamiz.testing.memory_store import MemoryStore
 
 T0 = datetime(2025, 3, 30, 0, 59, 59, 999_999, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 A, B = "acme", "bolt"
-MASTER = bytes(range(32))
-
-
-@dataclass(frozen=True)
-class Backend:
-    """How to open a store; a second call opens what the first one left."""
-
-    open: Callable[[], Store]
-    durable: bool
-
-
-def _memory(request, tmp_path) -> Backend:
-    return Backend(MemoryStore, durable=False)
-
-
-def _sqlite(request, tmp_path, master: bytes = b"") -> Backend:
-    pytest.importorskip("sqlalchemy", reason="the SQLite store needs SQLAlchemy")
-    from tamiz.store.sqlite import SqliteStore
-    from tamiz.store.vault import Vault
-
-    return Backend(lambda: SqliteStore(tmp_path / "data", Vault(master)), durable=True)
-
-
-def _sealed_sqlite(request, tmp_path) -> Backend:
-    return _sqlite(request, tmp_path, MASTER)
-
-
-def _postgres(request, tmp_path) -> Backend:
-    pytest.importorskip("psycopg", reason="the PostgreSQL store needs psycopg")
-    pytest.importorskip("sqlalchemy", reason="the PostgreSQL store needs SQLAlchemy")
-    address = request.getfixturevalue("empty_database")
-    from tamiz.store.postgres import PostgresStore
-    from tamiz.store.vault import Vault
-
-    return Backend(lambda: PostgresStore(address, Vault(MASTER)), durable=True)
-
-
-@pytest.fixture(params=[_memory, _sqlite, _sealed_sqlite, _postgres], ids=lambda make: make.__name__[1:])
-def backend(request, tmp_path) -> Backend:
-    return request.param(request, tmp_path)
-
-
-@pytest.fixture
-def store(backend) -> Iterator[Store]:
-    opened = backend.open()
-    yield opened
-    opened.close()
 
 
 _numbers = count()

@@ -24,6 +24,7 @@ TamizError
 │   ├── ConflictError              it changed meanwhile
 │   ├── TransitionError            a status that may not follow
 │   └── LeaseLostError             a late result of a job that is in other hands
+├── DeskError (domain.desk)    a desk could not be read or written: exit code 6
 └── ProviderError              a language model could not answer: exit code 6
     ├── ProviderUnavailableError   no connection, a timeout, 5xx; worth another try
     │   └── RateLimitedError       429

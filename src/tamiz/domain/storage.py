@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from tamiz.domain.outbox import Effect, EffectState, Pause
 from tamiz.domain.records import (
     ApiKey,
     AuditEntry,
@@ -175,6 +176,48 @@ class Audit(Protocol):
         ...
 
 
+class Outbox(Protocol):
+    """What is to be written to desks. A ticket's effects are read and put under the lock of the ticket: a closure that
+    changes one calls `tickets.get` first."""
+
+    def add(self, effect: Effect) -> Effect:
+        """A new effect, with the tenant's next number. DuplicateError where the ticket has one of this name,
+        UnknownTicketError."""
+        ...
+
+    def put(self, effect: Effect) -> None:
+        """Another state of an effect; its name, values, cause and number never change. ConflictError where it is not
+        there."""
+        ...
+
+    def of_ticket(self, tenant: str, ticket_id: str) -> list[Effect]:
+        """All effects of a ticket, in order."""
+        ...
+
+    def page(
+        self,
+        tenant: str,
+        state: EffectState,
+        since: datetime | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[Effect]:
+        """Effects in a state that reached it at or after `since`, with a number above `after`, in order."""
+        ...
+
+    def pause(self, pause: Pause) -> None:
+        """Leave a desk alone; takes the place of an earlier pause."""
+        ...
+
+    def resume(self, tenant: str, desk: str) -> bool:
+        """End a pause; False where there is none."""
+        ...
+
+    def pauses(self, tenant: str) -> list[Pause]:
+        """The pauses that nobody has ended, by desk; some may be over."""
+        ...
+
+
 class Tx(Protocol):
     """One transaction."""
 
@@ -189,6 +232,9 @@ class Tx(Protocol):
 
     @property
     def audit(self) -> Audit: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
 
 
 class Store(Protocol):

@@ -6,15 +6,14 @@ Jitter", AWS Architecture Blog).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from random import Random
 from traceback import extract_tb
 
 from tamiz.domain.errors import StoreUnavailableError, TamizError
 from tamiz.domain.records import Lease
+from tamiz.domain.retry_after import seconds_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +82,8 @@ def full_jitter(number: int, base: float, cap: float, random: Random) -> float:
 
 
 def demanded(error: Exception, now: datetime) -> float:
-    """The seconds that an error's fact `retry_after` asks to wait, given as a number or as an HTTP date; else 0."""
-    told = str(error.facts.get("retry_after") or "").strip() if isinstance(error, TamizError) else ""
-    try:
-        seconds = float(told)
-    except ValueError:
-        seconds = _until(told, now)
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-
-
-def _until(date: str, now: datetime) -> float:
-    try:
-        moment = parsedate_to_datetime(date)
-    except ValueError:
-        return 0.0
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    """The seconds that an error's fact `retry_after` asks to wait; 0 where it asks for none."""
+    return seconds_told(error.facts.get("retry_after"), now) if isinstance(error, TamizError) else 0.0
 
 
 def describe(error: Exception) -> str:

@@ -45,6 +45,8 @@ class Triaging:
     bits: Bits
     told: Callable[[Done], None] = lambda done: None
     enrich: bool = False
+    saved: Callable[[Tx, TicketRecord, Revision], None] = lambda tx, record, revision: None
+    """Runs in the transaction that saves a triage: what follows from it is kept together with it, or not at all."""
 
     def __call__(self, leases: Sequence[Lease]) -> None:
         """Triage the tickets of these leases and complete them. A lease that was lost meanwhile is passed over.
@@ -103,6 +105,7 @@ class Triaging:
             record = tx.tickets.save(revision, status, view)
             if follow_up is not None and record.status is not Status.CORRECTED:
                 tx.jobs.add(follow_up)
+            self.saved(tx, record, revision)
             tx.audit.add(entry)
             return record
 

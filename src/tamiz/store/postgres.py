@@ -35,7 +35,7 @@ TRIES = 20
 
 _IN_THE_WAY = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 _DOWN = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeoutError)
-_SCRUBBED = ("tickets", "triages", "corrections", "jobs", "data_keys")
+_SCRUBBED = ("tickets", "triages", "corrections", "jobs", "outbox", "data_keys")
 
 
 class PostgresStore:

@@ -1,4 +1,4 @@
-"""The tables, the same on both engines. The first Alembic revision states them once more, as they were then.
+"""The tables, the same on both engines. The Alembic revisions state them once more, as they were then.
 
 Every table has the tenant, and every unique key begins with it. Times are integer microseconds since 1970, UTC. The raw
 text of a ticket lies in one column, `raw`, under the data key named by `key_id` (empty: not encrypted); it is the last
@@ -194,4 +194,49 @@ DATA_KEYS = Table(
     _text("master"),
     Column("wrapped", LargeBinary, nullable=False),
     PrimaryKeyConstraint("tenant", "id", name="data_keys_pk"),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    _text("tenant"),
+    _text("ticket_id"),
+    _text("name"),
+    Column("number", BigInteger, nullable=False),
+    _text("key"),
+    _text("desk"),
+    _text("external_id"),
+    _text("state"),
+    _count("attempts"),
+    _moment("due"),
+    _moment("at"),
+    _moment("changed_at"),
+    _text("expected"),
+    _text("leaves"),
+    _text("reason"),
+    _text("model_hash"),
+    _text("writer_hash"),
+    _count("revision"),
+    _text("by"),
+    _text("wanted"),
+    _text("before"),
+    _text("note"),
+    PrimaryKeyConstraint("tenant", "ticket_id", "name", name="outbox_pk"),
+    ForeignKeyConstraint(
+        ["tenant", "ticket_id"], ["tickets.tenant", "tickets.id"], "outbox_ticket", ondelete="CASCADE"
+    ),
+)
+Index("outbox_key", OUTBOX.c.tenant, OUTBOX.c.key, unique=True)
+Index("outbox_by_state", OUTBOX.c.tenant, OUTBOX.c.state, OUTBOX.c.number)
+
+DESK_PAUSES = Table(
+    "desk_pauses",
+    METADATA,
+    _text("tenant"),
+    _text("desk"),
+    _moment("since"),
+    _moment("until", nullable=True),
+    _text("reason"),
+    PrimaryKeyConstraint("tenant", "desk", name="desk_pauses_pk"),
+    sqlite_with_rowid=False,
 )

@@ -1,4 +1,4 @@
-"""One transaction: the four repositories over a connection."""
+"""One transaction: the repositories over a connection."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tamiz.domain.storage import Store
 from tamiz.store.audit import SqlAudit
 from tamiz.store.jobs import SqlJobs
 from tamiz.store.keys import SqlKeys
+from tamiz.store.outbox import SqlOutbox
 from tamiz.store.sql import Dictionary, Sql
 from tamiz.store.tickets import SqlTickets
 from tamiz.store.vault import Vault
@@ -27,6 +28,7 @@ class SqlTx:
     jobs: SqlJobs
     keys: SqlKeys
     audit: SqlAudit
+    outbox: SqlOutbox
     sql: Sql
     vault: Vault
 
@@ -34,7 +36,9 @@ class SqlTx:
     def over(cls, connection: Connection, dictionary: Dictionary, vault: Vault) -> SqlTx:
         """The repositories; they keep nothing between transactions."""
         sql = Sql(connection, dictionary)
-        return cls(SqlTickets(sql, vault), SqlJobs(sql), SqlKeys(sql), SqlAudit(sql), sql, vault)
+        return cls(
+            SqlTickets(sql, vault), SqlJobs(sql), SqlKeys(sql), SqlAudit(sql), SqlOutbox(sql), sql, vault
+        )
 
 
 class SqlStore(Store, Protocol):

@@ -19,6 +19,7 @@ from tamiz.domain.errors import DuplicateError, StoreError, StoreUnavailableErro
 from tamiz.domain.records import ApiKey, AuditEntry
 from tamiz.domain.storage import Tx
 from tamiz.testing.memory_jobs import MemoryJobs
+from tamiz.testing.memory_outbox import MemoryOutbox
 from tamiz.testing.memory_table import Journal, Table
 from tamiz.testing.memory_tickets import MemoryTickets
 
@@ -92,6 +93,7 @@ class _MemoryTx:
         self.jobs = MemoryJobs(journal)
         self.keys = _MemoryKeys(journal)
         self.audit = _MemoryAudit(journal)
+        self.outbox = MemoryOutbox(journal, self.tickets)
 
 
 class _MemoryKeys:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from threading import Event
 
 import pytest
@@ -19,7 +18,7 @@ from tamiz.domain.errors import (
     RefusedError,
     SpentError,
 )
-from tamiz.models.llm.calls import SLICE, Caller, Circuit, Limits, Tokens, seconds_told
+from tamiz.models.llm.calls import SLICE, Caller, Circuit, Limits, Tokens
 from tamiz.models.llm.runtime import Reply
 from tamiz.testing.manual_clock import ManualClock
 
@@ -117,27 +116,6 @@ def test_waits_are_bounded_together() -> None:
     with pytest.raises(RateLimitedError):
         caller(clock, tries=9, failures=99, longest_wait=100.0).call(Script(limited("40")), text)
     assert 80.0 < clock.elapsed <= 100.0
-
-
-@pytest.mark.parametrize(
-    ("told", "seconds"),
-    [
-        ("0", 0.0),
-        (" 3 ", 3.0),
-        ("1.5", 1.5),
-        ("-5", 0.0),
-        ("", 0.0),
-        ("soon", 0.0),
-        ("nan", 0.0),
-        ("1e9", 0.0),
-        ("Thu, 01 Jan 2026 00:01:00 GMT", 60.0),
-        ("Thu, 01 Jan 2026 00:01:00 -0000", 60.0),
-        ("Wed, 31 Dec 2025 23:00:00 GMT", 0.0),
-        ("Thu, 99 Jan 2026 00:01:00 GMT", 0.0),
-    ],
-)
-def test_retry_after_is_read_in_both_its_forms(told: str, seconds: float) -> None:
-    assert seconds_told(told, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
 
 
 def test_a_reply_that_cannot_be_read_is_asked_for_again() -> None:

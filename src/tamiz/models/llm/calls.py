@@ -7,12 +7,9 @@ Jitter", AWS Architecture Blog), on top of what Retry-After demands. Time, rando
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from threading import Lock
 from typing import NamedTuple, TypeVar
@@ -28,6 +25,7 @@ from tamiz.domain.errors import (
     SpentError,
 )
 from tamiz.domain.ports import Clock
+from tamiz.domain.retry_after import seconds_told
 from tamiz.models.llm.runtime import Reply
 
 T = TypeVar("T")
@@ -37,8 +35,6 @@ Pause = Callable[[float], None]
 
 SLICE = 0.25
 """Seconds of a wait after which cancellation is looked at again."""
-
-_SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 
 
 def never() -> bool:
@@ -159,7 +155,7 @@ class Caller:
         hopeless = not error.retryable or error.facts.get("final", False)
         if hopeless or number >= limits.tries or self._breaker.state is not Circuit.CLOSED:
             return None
-        told = seconds_told(str(error.facts.get("retry_after") or ""), self._clock.now())
+        told = seconds_told(error.facts.get("retry_after"), self._clock.now())
         if told > limits.longest_retry_after:
             return None
         return told + self._chance() * min(limits.backoff_cap, limits.backoff * 2.0 ** (number - 1))
@@ -173,18 +169,6 @@ class Caller:
     def _check_cancelled(self) -> None:
         if self._cancelled():
             raise CancelledError(provider=self.provider)
-
-
-def seconds_told(value: str, now: datetime) -> float:
-    """The wait that a Retry-After header asks for, in seconds or as an HTTP date; 0 where it says neither."""
-    if _SECONDS.fullmatch(value.strip()):
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
 
 
 class _Breaker:
