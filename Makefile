@@ -19,10 +19,11 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/budgets.py
 
-# Campaigns of strange inputs and of adversarial language models, far longer than the tests.
+# Campaigns of strange inputs, of adversarial language models, of kills and of power cuts, far longer than the tests.
 chaos: $(VENV)/.dev
 	TAMIZ_STRANGE=100000 TAMIZ_ADVERSARIAL=100000 $(BIN)/python -m pytest \
 		tests/acceptance/test_any_input.py tests/unit/llm/test_decode.py
+	TAMIZ_KILLS=500 TAMIZ_POWER_CUTS=2000 $(BIN)/python -m pytest -rP tests/chaos
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tamiz.lab.bench

@@ -53,15 +53,21 @@ def serve(
         limits = replace(parts.limits, rate=settings.rate, burst=2 * settings.rate)
         open_to = OPEN_TO if unlocked else None
         app = create_app(replace(parts, limits=limits, docs=settings.docs, open_to=open_to))
+        server = _server(app, settings, parts.bell)
+
+        def heard(number: int, frame: FrameType | None) -> None:
+            """Before uvicorn listens to signals itself, and after it has drained, when it raises them again."""
+            server.should_exit = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, heard)
         service.start()
         gc.collect()
         gc.freeze()  # what lives as long as the service need not be looked at again and again
         host, port = listener.getsockname()[:2]
         ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-        for number in (signal.SIGTERM, signal.SIGINT):  # raised again by uvicorn once it has drained
-            signal.signal(number, _heard)
         try:
-            _server(app, settings, parts.bell).run([listener])
+            server.run([listener])
         finally:
             service.stop(settings.grace)
 
@@ -117,10 +123,6 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _heard(number: int, frame: FrameType | None) -> None:
-    """The work is put away after this; ending at once would leave it to the next start."""
 
 
 def _listening(settings: ServeSettings) -> socket.socket:

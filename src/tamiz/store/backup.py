@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tamiz.domain.errors import StoreError
 from tamiz.store.faults import disk_faults
+from tamiz.store.lock import sync
 from tamiz.store.sqlite import DATABASE
 
 PAGES = 1024
@@ -88,9 +89,6 @@ def _gone_on_failure(path: Path) -> Iterator[None]:
 
 def _publish(unfinished: Path, target: Path) -> None:
     """Give a complete file its name, so that neither is lost in a power cut."""
-    for path in (unfinished, unfinished.parent):
-        handle = os.open(path, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
-        if path is unfinished:
-            unfinished.rename(target)
+    sync(unfinished)
+    unfinished.rename(target)
+    sync(target.parent)

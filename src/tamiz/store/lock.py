@@ -42,6 +42,15 @@ class FolderLock:
         os.close(self._file)
 
 
+def sync(path: Path) -> None:
+    """Have the disk keep what is written in a file, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def holder(folder: Path) -> dict[str, str]:
     """What the holder of a folder said of itself; empty where nobody holds it, or it is just being taken."""
     try:

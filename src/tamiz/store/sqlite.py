@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from tamiz.domain.errors import StoreError, StoreUnavailableError
 from tamiz.domain.storage import Tx
 from tamiz.store.faults import disk_faults
-from tamiz.store.lock import FolderLock
+from tamiz.store.lock import FolderLock, sync
 from tamiz.store.schema import bring_up
 from tamiz.store.sql import Dictionary
 from tamiz.store.tx import SqlTx
@@ -145,6 +145,7 @@ def driver(connection: Connection) -> sqlite3.Connection:
 def _folder_lock(folder: Path) -> FolderLock:
     with disk_faults():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync(folder.parent)  # or a power cut could take a new folder away with all that is in it
         return FolderLock(folder)
 
 

@@ -1,0 +1,101 @@
+"""Kill -9 at named places and at any moment: what was accepted is there, once, and triaged once.
+
+The short version makes a dozen kills; TAMIZ_KILLS sets how many there are (`make chaos`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from random import Random
+
+from .campaign import Campaign, drain, kill_often, orders
+from .failpoints import POINTS, STARTING, WORKING
+from .harness import Caller, Nursery, RealService
+from .load import Load
+from .plan import POISON, Plan
+from .verdict import judge, kept, kept_by_control
+
+KILLS = int(os.environ.get("TAMIZ_KILLS", "0"))
+SEED = 20_240_611
+
+
+def told(name: str, campaign: Campaign, report: str) -> None:
+    """The figures, for whoever runs the long version."""
+    print(f"\n{name}: {report}\n{campaign.times()} died at {dict(sorted(campaign.died.items()))}")
+
+
+def test_kills_lose_and_double_nothing(nursery: Nursery, home: Path) -> None:
+    # A ticket that was in hand at a kill comes first and alone: the second one is another.
+    everywhere = [f"{name}:{1 + (name in WORKING)}" for name in POINTS] + ["", ""]
+    failpoints = orders(KILLS, Random(SEED)) if KILLS else everywhere
+    campaign = kill_often(nursery.start, Plan(str(home)), failpoints, SEED)
+    report = judge(campaign.load.ledger, kept(home), campaign.kills)
+    told("kills", campaign, report.to_json())
+    assert report.clean, report
+    assert report.accepted > campaign.kills
+    # Three kills in a row can find the same innocent ticket in hand, where no process lives long enough to finish one.
+    assert report.buried <= campaign.kills // 10
+    assert campaign.died.keys() == {*POINTS, "any moment"}
+
+
+def test_the_control_loses_tickets_in_the_same_harness(nursery: Nursery, home: Path) -> None:
+    kills = max(6, KILLS // 10)
+    plan = Plan(str(home), "naive", seconds=0.002)
+    campaign = kill_often(nursery.start, plan, [""] * kills, SEED)
+    report = judge(campaign.load.ledger, kept_by_control(home), campaign.kills)
+    told("control", campaign, report.to_json())
+    assert report.lost > kills
+
+
+def test_the_service_as_it_is_installed_survives_kills(home: Path) -> None:
+    kills = max(1, KILLS // 25)
+
+    campaign = kill_often(lambda plan: RealService(home), Plan(str(home)), [""] * kills, SEED)
+    report = judge(campaign.load.ledger, kept(home), campaign.kills)
+    told("installed", campaign, report.to_json())
+    assert report.clean, report
+    assert report.accepted
+
+
+def test_a_start_killed_five_times_in_a_row_converges(nursery: Nursery, home: Path) -> None:
+    load = Load(2, SEED)
+    with nursery.serving(Plan(str(home), failpoint="work:leased:2")) as service:
+        load.aim(service.url, 60)
+        assert service.ended() is not None
+    for place in (*STARTING, "lease:inside"):
+        with nursery.serving(Plan(str(home), failpoint=f"{place}:1")) as service:
+            assert service.wait("listening", "ended") is service.wait("ended")
+    with nursery.serving(Plan(str(home))) as service:
+        load.aim(service.url, 0)
+        load.finish()
+        drain(service)
+        assert service.stop() == 0
+    report = judge(load.ledger, kept(home), 6)
+    assert report.clean, report
+    assert report.buried == 0
+
+
+def test_a_ticket_that_kills_its_worker_is_dead_after_three_and_hurts_nobody(
+    nursery: Nursery, home: Path
+) -> None:
+    plan = Plan(str(home), seconds=0.03)
+    bodies = ["It jams."] * 10 + [f"It says {POISON} again."] + ["It jams."] * 10
+    with nursery.serving(plan) as service:
+        caller = Caller(service.url)
+        tickets = [{"subject": f"Printer {number}", "body": body} for number, body in enumerate(bodies)]
+        _, told = caller.ask("/tickets/batch", {"tickets": tickets})
+        caller.close()
+        assert service.ended() == -signal.SIGKILL
+    accepted = [item["ticket_id"] for item in told["results"]]
+    for death in (2, 3):
+        with nursery.serving(plan) as service:
+            assert service.ended() == -signal.SIGKILL, f"death {death}"
+    with nursery.serving(plan) as service:
+        drain(service)
+        assert service.stop() == 0
+    found, poison = kept(home), accepted[10]
+    assert found.dead == {poison}
+    assert found.statuses[poison] == "Failed"
+    assert {found.triages[one] for one in accepted if one != poison} == {1}
