@@ -41,6 +41,7 @@ from tamiz.lab.llm.export import export_gguf, read_run
 from tamiz.lab.llm.recipe import uncalibrated
 from tamiz.lab.llm.torch_scorer import TorchScorer
 from tamiz.lab.synth import generate
+from tamiz.models.artifact import read_manifest, read_taxonomy
 from tamiz.models.llm.decode import Asking, Decoded, Decoder
 from tamiz.models.llm.llama import LlamaScorer, Post, Served, serve
 from tamiz.models.llm.merge import merged
@@ -51,6 +52,7 @@ from tamiz.testing.strange import strange_messages
 from tamiz.text import canonicalize
 
 SYSTEMS = ("plain", "constrained", "encoder", "cascade")
+FINE_TUNED, APART = "fine-tuned", "fine-tuned, adapter apart"
 TypedWay = Callable[[str], Answer]
 
 
@@ -75,28 +77,36 @@ def typed(model: LlmModel) -> TypedWay:
     return answer
 
 
-def speed(count: int, seed: int) -> dict[str, Any]:
-    """Seconds per ticket and valid tickets per second of each way, with the shipped weights (the adapter merged) and
-    with those that the base was published with. All ways of a row share weights, runtime and tickets."""
+def speed(count: int, seed: int, weights: Sequence[str] = ()) -> dict[str, Any]:
+    """Seconds per ticket and valid tickets per second of each way, with the shipped weights (the adapter merged), with
+    those that the base was published with, and with the adapter apart. All ways of a row share weights, runtime and
+    tickets; one model is loaded at a time, since a second one in the process slows the first."""
     folder = starter_folder("llm")
-    shipped = LlmModel.open(folder, cache=cache_folder(Settings()))
-    published = uncalibrated(SMOLLM2, shipped.taxonomy, None)
+    opened: dict[str, Callable[[], LlmModel]] = {
+        FINE_TUNED: lambda: LlmModel.open(folder, cache=cache_folder(Settings())),
+        "as published": lambda: uncalibrated(SMOLLM2, read_taxonomy(folder, read_manifest(folder)), None),
+        APART: lambda: LlmModel.open(folder),
+    }
     texts = [canonicalize(message).text for message in tickets(count + 2, seed)]
-    report: dict[str, Any] = {"tickets": count, "seed": seed, "ways": {}}
-    for weights, model, tuned in (("fine-tuned", shipped, True), ("as published", published, False)):
-        ways = Ways(_post(model), model.taxonomy, model.told, lines=tuned)
-        plain = replace(ways, lines=False)
-        paths = {
-            "typed": typed(model),
-            "JSON grammar": plain.grammar,
-            "prompt and retry, JSON": plain.retry,
-            **({"prompt and retry, its own form": ways.retry} if tuned else {}),
-        }
-        report["ways"][weights] = {name: _timed(path, texts) for name, path in paths.items()}
-    apart = typed(LlmModel.open(folder))
-    report["ways"]["fine-tuned, adapter apart"] = {"typed": _timed(apart, texts)}
-    report["constraint_us_per_token"] = constraint_cost(shipped.taxonomy)
-    return report
+    ways = {name: _ways(name, opened[name](), texts) for name in weights or opened}
+    taxonomy = read_taxonomy(folder, read_manifest(folder))
+    return {
+        "tickets": count,
+        "seed": seed,
+        "ways": ways,
+        "constraint_us_per_token": constraint_cost(taxonomy),
+    }
+
+
+def _ways(weights: str, model: LlmModel, texts: Sequence[str]) -> dict[str, Any]:
+    lines = Ways(_post(model), model.taxonomy, model.told, lines=weights == FINE_TUNED)
+    plain = replace(lines, lines=False)
+    paths = {"typed": typed(model)}
+    if weights != APART:
+        paths |= {"JSON grammar": plain.grammar, "prompt and retry, JSON": plain.retry}
+    if weights == FINE_TUNED:
+        paths["prompt and retry, its own form"] = lines.retry
+    return {name: _timed(path, texts) for name, path in paths.items()}
 
 
 def constraint_cost(taxonomy: Taxonomy, rounds: int = 200) -> float:
