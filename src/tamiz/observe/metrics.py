@@ -92,6 +92,8 @@ class Metrics:
 
     def text(self, states: Callable[[], Sequence[QueueState]], now: datetime) -> bytes:
         """The exposition format, with the queue as it is now."""
+        self._queue.clear()  # a kind without jobs is not among the states
+        self._age.clear()
         for state in states():
             for name, count in (("waiting", state.waiting), ("leased", state.leased), ("dead", state.dead)):
                 self._queue.labels(state.kind, name).set(count)

@@ -78,3 +78,4 @@ def test_metrics_count_what_happened_and_quote_nothing() -> None:
     assert samples["tamiz_queue_jobs", "triage", "waiting"] == 3
     assert samples["tamiz_queue_age_seconds", "triage"] == 90.0
     assert "secret" not in text
+    assert "tamiz_queue_jobs{" not in metrics.text(list, clock.now()).decode()

@@ -222,8 +222,8 @@ def attack(system: str, count: int, seed: int) -> dict[str, Any]:
     rows = campaign(generate(2500, seed, split="valid"), taxonomy, seed, count)
     every = [*rows, *paraphrases(rows, seed)]
     if system == "plain":
-        model = LlmModel.open(starter_folder("llm"))
-        ways = Ways(_post(model), taxonomy, model.decoder.asking.instruction, [{"id": 0, "scale": 1.0}], True)
+        model = LlmModel.open(starter_folder("llm"), cache=cache_folder(Settings()))
+        ways = Ways(_post(model), taxonomy, model.told, lines=True)
         return measured(triage_all(ways, lambda text: ways.retry(text, tries=1)), every, taxonomy, seed=seed)
     sieve = {
         "encoder": lambda: encoder,

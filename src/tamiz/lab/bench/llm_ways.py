@@ -37,12 +37,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """The ways that need no typed decoder, over one llama.cpp server. `lora` is sent with every request."""
+    """The ways that need no typed decoder, over one llama.cpp server."""
 
     post: Post
     taxonomy: Taxonomy
     instruction: str
-    lora: Sequence[Mapping[str, Any]] = ()
     lines: bool = False
     """Read `name: value` lines, which a fine-tuned model writes, instead of JSON."""
 
@@ -71,7 +70,6 @@ class Ways:
             "max_tokens": LIMIT,
             "temperature": 0.0,
             "cache_prompt": True,
-            **({"lora": list(self.lora)} if self.lora else {}),
             **options,
         }
         return str(self.post("/v1/chat/completions", body)["choices"][0]["message"]["content"] or "")
