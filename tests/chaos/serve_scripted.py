@@ -21,8 +21,9 @@ import uvicorn
 
 from tamiz.api.app import create_app
 from tamiz.api.serve import parts_of, serve
+from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.policy_file import LivePolicy
-from tamiz.bootstrap.server import LiveJudges, Service, SystemClock, open_store
+from tamiz.bootstrap.server import LiveJudges, Service, open_store
 from tamiz.bootstrap.settings import ServeSettings, Settings
 from tamiz.domain.records import Lease
 from tamiz.domain.storage import Tx

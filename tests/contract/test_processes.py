@@ -22,7 +22,7 @@ for package in (
 ):
     pytest.importorskip(package, reason="the extra 'serve' is not installed")
 
-from tamiz.bootstrap.server import SystemClock
+from tamiz.bootstrap.clock import SystemClock
 from tamiz.domain.status import Status
 from tamiz.domain.ticket import RawMessage
 from tamiz.service.accept import Submission, accept

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import random
 import socket
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.policy_file import HousePolicy, LivePolicy
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.wiring import canonicalizer, find_model
@@ -38,18 +37,6 @@ STORE_FOLDER = "store"
 FIRST_KEY = "first-key"
 REFRESH_SECONDS = 1.0
 ENRICH_LEASE = 300.0
-
-
-class SystemClock:
-    """The machine's own clocks."""
-
-    def now(self) -> datetime:
-        """UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
 
 
 class LiveJudges:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from datetime import UTC, datetime
 
+from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.settings import LlmSettings, Settings
 from tamiz.bootstrap.wiring import STARTER_LLM, cache_folder, registry
 from tamiz.domain.errors import ConfigError
@@ -53,7 +53,7 @@ def find_writer(settings: Settings, taxonomy: Taxonomy) -> Writer:
 
 
 def _caller(provider: str, limits: Limits) -> Caller:
-    return Caller(provider, _System(), time.sleep, random.SystemRandom().random, limits)
+    return Caller(provider, SystemClock(), time.sleep, random.SystemRandom().random, limits)
 
 
 def _artifact(settings: Settings, scorer: Scorer | None) -> LlmModel:
@@ -70,21 +70,9 @@ def _completer(chosen: LlmSettings, limits: Limits) -> Completer:
     if chosen.kind == "gemini":
         from tamiz.models.llm.gemini import URL, Gemini
 
-        return Gemini(chosen.model, _System(), limits, key=key, url=chosen.url or URL)
+        return Gemini(chosen.model, SystemClock(), limits, key=key, url=chosen.url or URL)
     from tamiz.models.llm.openai_compatible import OpenAICompatible
 
     return OpenAICompatible(
-        chosen.url, chosen.model, _System(), limits, key=key, alternatives=chosen.alternatives
+        chosen.url, chosen.model, SystemClock(), limits, key=key, alternatives=chosen.alternatives
     )
-
-
-class _System:
-    """The machine's own clocks."""
-
-    def now(self) -> datetime:
-        """UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()

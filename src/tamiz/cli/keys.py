@@ -49,7 +49,7 @@ def create(
 ) -> None:
     """Make a key and print it, this once."""
     with _store() as store:
-        from tamiz.bootstrap.server import SystemClock
+        from tamiz.bootstrap.clock import SystemClock
         from tamiz.service import keys
 
         bits = random.SystemRandom().getrandbits
@@ -75,7 +75,7 @@ def revoke(
 ) -> None:
     """Close a key for good."""
     with _store() as store:
-        from tamiz.bootstrap.server import SystemClock
+        from tamiz.bootstrap.clock import SystemClock
         from tamiz.service import keys
 
         keys.revoke(store, SystemClock(), tenant, key_id, getpass.getuser())

@@ -25,7 +25,8 @@ def command(
 ) -> None:
     """Decide a stored triage again from its receipt, ask the model again, and say what each field would have needed."""
     need_serving()
-    from tamiz.bootstrap.server import SystemClock, live_judges, open_store
+    from tamiz.bootstrap.clock import SystemClock
+    from tamiz.bootstrap.server import live_judges, open_store
     from tamiz.service.replay import counterfactual, replay
 
     current = settings()

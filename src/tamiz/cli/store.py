@@ -73,7 +73,8 @@ def erase(
 ) -> None:
     """Erase tickets with all that hangs on them; the audit trail keeps their ids."""
     need_serving()
-    from tamiz.bootstrap.server import SystemClock, open_store
+    from tamiz.bootstrap.clock import SystemClock
+    from tamiz.bootstrap.server import open_store
     from tamiz.domain.records import AuditEntry
     from tamiz.store.upkeep import erase
 
@@ -93,7 +94,8 @@ def retain(
 ) -> None:
     """Delete tickets that were received longer ago than that."""
     need_serving()
-    from tamiz.bootstrap.server import SystemClock, open_store
+    from tamiz.bootstrap.clock import SystemClock
+    from tamiz.bootstrap.server import open_store
     from tamiz.store.upkeep import retain
 
     store = open_store(settings())

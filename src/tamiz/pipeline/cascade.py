@@ -76,14 +76,14 @@ def consult(
     """Decide one ticket. A failure of the language model leaves the encoder's outcomes as they are."""
     floors = {n: f.label for n, f in floor(text.text, taxonomy).items()} if cascade.floor else {}
     evidence = Evidence(prediction, pools=cascade.pools, floors=floors)
-    asked = question(cascade, text, decide(taxonomy, prediction, policy), taxonomy)
     written, failure = None, ""
-    if cascade.writer is not None and asked is not None:
+    if cascade.writer is not None:
+        asked = question(cascade, text, decide(taxonomy, prediction, policy), taxonomy)
         try:
-            written = cascade.writer.write(asked)
+            written = cascade.writer.write(asked) if asked is not None else None
         except ProviderError as error:
             failure = error.one_line()
-    evidence = replace(evidence, written=written)
+        evidence = replace(evidence, written=written)
     outcomes = weighed(evidence, taxonomy, policy)
     hits = fired(rules, text.text, taxonomy, outcomes)
     if hits:

@@ -28,7 +28,7 @@ def backup(folder: Path, target: Path) -> None:
         raise StoreError(reason=f"{target} is there already")
     address = f"{(folder / DATABASE).absolute().as_uri()}?mode=ro"
     unfinished = target.with_name(target.name + ".unfinished")
-    with disk_faults(), _gone_on_failure(unfinished):
+    with disk_faults(), _unless_renamed(unfinished):
         _new_private_file(unfinished)
         with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as source:
             # One snapshot for all steps: otherwise every commit in between would start the copy anew.
@@ -50,7 +50,7 @@ def restore(source: Path, folder: Path) -> None:
         raise StoreError(reason=f"the backup {source} is damaged: {problems[0]}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = folder / f"{DATABASE}.unfinished"
-    with disk_faults(), _gone_on_failure(unfinished):
+    with disk_faults(), _unless_renamed(unfinished):
         _new_private_file(unfinished)
         shutil.copyfile(source, unfinished)
         _publish(unfinished, target)
@@ -79,12 +79,11 @@ def _new_private_file(path: Path) -> None:
 
 
 @contextmanager
-def _gone_on_failure(path: Path) -> Iterator[None]:
+def _unless_renamed(path: Path) -> Iterator[None]:
     try:
         yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    finally:
+        path.unlink(missing_ok=True)  # where all went well it has another name by now
 
 
 def _publish(unfinished: Path, target: Path) -> None:

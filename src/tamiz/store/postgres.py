@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 import psycopg
@@ -65,11 +65,10 @@ class PostgresStore:
         self._writes = Dictionary(self._engine.dialect, locks=True)
         self._reads = Dictionary(self._engine.dialect, locks=False)
         self._closed = False
-        try:
+        with ExitStack() as opened:
+            opened.callback(self._engine.dispose)
             self._prepare(address.render_as_string(hide_password=True))
-        except BaseException:
-            self._engine.dispose()
-            raise
+            opened.pop_all()
         self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="tamiz-store-writer")
 
     def submit(self, work: Callable[[Tx], T]) -> Future[T]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from threading import Thread
 
-from tamiz.bootstrap.server import SystemClock
+from tamiz.bootstrap.clock import SystemClock
 from tamiz.domain.errors import StoreUnavailableError
 from tamiz.domain.records import Lease
 from tamiz.domain.status import Status

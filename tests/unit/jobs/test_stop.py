@@ -50,6 +50,17 @@ def ended(thread: Thread) -> bool:
     return not thread.is_alive()
 
 
+def at_work() -> tuple[Rig, Gate, Worker, Thread]:
+    """A worker in the middle of a handler that waits at its gate."""
+    rig = Rig()
+    gate = Gate(rig)
+    rig.add("a")
+    worker = rig.worker({"triage": gate}, settings=ASLEEP)
+    thread = started(worker)
+    assert gate.begun.wait(SOON)
+    return rig, gate, worker, thread
+
+
 def test_a_woken_worker_sees_a_job_at_once():
     rig = Rig()
     gate = Gate(rig)
@@ -79,12 +90,7 @@ def test_without_a_wake_a_job_is_seen_by_the_next_poll():
 
 
 def test_work_in_hand_may_finish_within_the_grace():
-    rig = Rig()
-    gate = Gate(rig)
-    rig.add("a")
-    worker = rig.worker({"triage": gate}, settings=ASLEEP)
-    thread = started(worker)
-    assert gate.begun.wait(SOON)
+    rig, gate, worker, thread = at_work()
     with ThreadPoolExecutor(1) as other:
         stopped = other.submit(worker.stop, SOON)
         rig.add("new")
@@ -130,12 +136,7 @@ def test_neighbours_of_a_poison_job_that_have_not_begun_are_released():
 
 
 def test_work_that_outlasts_the_grace_is_released_and_its_late_result_refused():
-    rig = Rig()
-    gate = Gate(rig)
-    rig.add("a")
-    worker = rig.worker({"triage": gate}, settings=ASLEEP)
-    thread = started(worker)
-    assert gate.begun.wait(SOON)
+    rig, gate, worker, thread = at_work()
     assert worker.stop(0.01) is False
     assert rig.state().waiting == 1
     gate.go.set()
@@ -146,12 +147,7 @@ def test_work_that_outlasts_the_grace_is_released_and_its_late_result_refused():
 
 
 def test_a_second_stop_returns_at_once_and_ends_the_grace_of_the_first():
-    rig = Rig()
-    gate = Gate(rig)
-    rig.add("a")
-    worker = rig.worker({"triage": gate}, settings=ASLEEP)
-    thread = started(worker)
-    assert gate.begun.wait(SOON)
+    rig, gate, worker, thread = at_work()
     with ThreadPoolExecutor(1) as other:
         first = other.submit(worker.stop, 600.0)
         while not worker.state().stopping:
