@@ -43,6 +43,12 @@ class TicketForm(_Sent):
     desk: str = Field("", pattern=DESK, description="The desk that it comes from; empty for none.")
     external_id: str = Field("", max_length=200, pattern=NO_CONTROLS, description="Its id at that desk.")
     external_version: str = Field("", max_length=200, pattern=NO_CONTROLS)
+    requester: str = Field(
+        "",
+        max_length=320,
+        pattern=NO_CONTROLS,
+        description="The address of who asks: kept with the raw text alone, for rules and for erasure.",
+    )
 
 
 class KeyedTicketForm(TicketForm):

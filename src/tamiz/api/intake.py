@@ -108,7 +108,7 @@ class Intake:
 
 
 def _submission(form: TicketForm, caller: Caller, key: str) -> Submission:
-    message = RawMessage(form.subject, form.body, form.media_type)
+    message = RawMessage(form.subject, form.body, form.media_type, form.requester)
     source = Source(form.desk or "api", form.external_id, form.external_version)
     return Submission(message, caller.tenant, source, key, caller.key_id)
 

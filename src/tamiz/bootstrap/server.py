@@ -65,7 +65,9 @@ class LiveJudges:
         return self._made
 
     def _under(self, house: HousePolicy) -> Judge:
-        policy = house.over(self._policy, self._model.taxonomy)
+        policy = house.over(self._policy)
+        for warning in house.warnings(self._policy):
+            log("policy warning", warning=warning)
         return Judge(self._model, policy, canonicalizer, self._cascade, house.rules)
 
 

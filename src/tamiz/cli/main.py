@@ -23,6 +23,7 @@ from tamiz.cli import (
     export,
     keys,
     models,
+    policy,
     replay,
     serve,
     store,
@@ -74,6 +75,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(export.app, name="export")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(policy.app, name="policy")
 app.add_typer(store.app, name="store")
 app.add_typer(taxonomy.app, name="taxonomy")
 

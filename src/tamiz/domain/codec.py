@@ -1,7 +1,7 @@
 """Triages as plain data (dicts, lists, strings, numbers, None) that JSON carries, and back to an equal value.
 
 Probabilities are kept to the last bit, so that a stored triage is decided again exactly as it was; the rounded form for
-other programs is `Triage.to_wire`. A receipt's `policy` must be plain data itself.
+other programs is `Triage.to_wire`. Receipts from before `eased` and `neighbours` have none. A receipt's `policy` must be plain data itself.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ def _receipt_to_data(receipt: Receipt) -> dict[str, Any]:
         "hits": [
             {"rule": hit.rule, "values": dict(hit.values), "review": list(hit.review)} for hit in receipt.hits
         ],
+        "eased": dict(receipt.eased),
+        "neighbours": [list(pair) for pair in receipt.neighbours],
     }
 
 
@@ -99,6 +101,8 @@ def _receipt_from_data(data: Data) -> Receipt:
         writer=None if data["writer"] is None else _writing_from_data(data["writer"]),
         floors=data["floors"],
         hits=tuple(Hit(hit["rule"], hit["values"], tuple(hit["review"])) for hit in data["hits"]),
+        eased=data.get("eased", {}),
+        neighbours=tuple((name, similarity) for name, similarity in data.get("neighbours", ())),
     )
 
 

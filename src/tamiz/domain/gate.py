@@ -17,12 +17,22 @@ from tamiz.domain.triage import TOP_K, Decision, Distribution, FieldTriage, Pred
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """What was earned under one error budget: the thresholds that the calibration rows prove for it."""
+
+    budget: float
+    apply_at: float | None
+    by_label: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class FieldPolicy:
     """Thresholds of one field. `mode` is the most that may ever be done; `apply_at` None means not earned.
 
     `by_label` replaces `apply_at` for single labels whose record differs (None: never apply that label). `severe_at`
     reads a field whose labels run from the most to the least severe with caution: the first label is shown that has,
-    together with those before it, at least this probability (None: the most likely label).
+    together with those before it, at least this probability (None: the most likely label). `budget` is the field's own
+    error budget (None: the policy's); `ladder` keeps what other budgets would give, strictest first.
     """
 
     mode: Decision = Decision.APPLY
@@ -30,6 +40,8 @@ class FieldPolicy:
     recommend_at: float = 0.5
     by_label: Mapping[str, float | None] = field(default_factory=dict)
     severe_at: float | None = None
+    budget: float | None = None
+    ladder: tuple[Rung, ...] = ()
 
     def read(self, distribution: Distribution) -> tuple[str, float]:
         """The label to show and its probability."""
@@ -43,16 +55,30 @@ class FieldPolicy:
         """The confidence from which this label is applied; None when it never is."""
         return self.by_label.get(label, self.apply_at)
 
+    def within(self, budget: float, fitted: float | None) -> FieldPolicy:
+        """The thresholds under another error budget, taken from evidence and from nothing else: those proven for the
+        laxest budget that is no laxer. `fitted` is the budget of the thresholds as they are. Where a stricter budget
+        was never tested, values are suggested at most; never is anything loosened without proof."""
+        proven = [rung for rung in self.ladder if rung.budget <= budget]
+        if fitted is not None and fitted <= budget and not any(rung.budget > fitted for rung in proven):
+            return replace(self, budget=fitted)
+        if proven:
+            rung = proven[-1]
+            return replace(self, apply_at=rung.apply_at, by_label=rung.by_label, budget=rung.budget)
+        return replace(self, apply_at=None, by_label={}, budget=budget)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Thresholds of every field, and of the scope score: at 0 and below `scope_recommend` every field asks a person,
-    below `scope_apply` nothing is applied."""
+    below `scope_apply` nothing is applied. In `shadow` mode all is decided as ever, and what would be applied is
+    suggested instead."""
 
     fields: Mapping[str, FieldPolicy] = field(default_factory=dict)
     scope_apply: float = 0.0
     scope_recommend: float = 0.0
     budget: float | None = None
+    shadow: bool = False
 
     def of(self, name: str) -> FieldPolicy:
         """The policy of one field; a field that is not named gets the defaults (recommend from 0.5)."""
@@ -75,28 +101,42 @@ class Policy:
             "scope_apply": self.scope_apply,
             "scope_recommend": self.scope_recommend,
             "budget": self.budget,
-            "fields": {
-                name: {
-                    "mode": p.mode.value,
-                    "apply_at": p.apply_at,
-                    "recommend_at": p.recommend_at,
-                    "by_label": dict(p.by_label),
-                    "severe_at": p.severe_at,
-                }
-                for name, p in self.fields.items()
-            },
+            "fields": {name: _field_to_dict(p) for name, p in self.fields.items()},
+            **({"shadow": True} if self.shadow else {}),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
         """Read what `to_dict` wrote."""
-        fields = {
-            name: FieldPolicy(
-                Decision(p["mode"]), p["apply_at"], p["recommend_at"], p["by_label"], p.get("severe_at")
-            )
-            for name, p in data["fields"].items()
-        }
-        return cls(fields, data["scope_apply"], data["scope_recommend"], data["budget"])
+        fields = {name: _field_from_dict(p) for name, p in data["fields"].items()}
+        shadow = data.get("shadow", False)
+        return cls(fields, data["scope_apply"], data["scope_recommend"], data["budget"], shadow)
+
+
+def _field_to_dict(p: FieldPolicy) -> dict[str, Any]:
+    """What is not set is left out where older policies do not have it: they keep their hash."""
+    ladder = [[rung.budget, rung.apply_at, dict(rung.by_label)] for rung in p.ladder]
+    return {
+        "mode": p.mode.value,
+        "apply_at": p.apply_at,
+        "recommend_at": p.recommend_at,
+        "by_label": dict(p.by_label),
+        "severe_at": p.severe_at,
+        **({"budget": p.budget} if p.budget is not None else {}),
+        **({"ladder": ladder} if ladder else {}),
+    }
+
+
+def _field_from_dict(data: Mapping[str, Any]) -> FieldPolicy:
+    return FieldPolicy(
+        Decision(data["mode"]),
+        data["apply_at"],
+        data["recommend_at"],
+        data["by_label"],
+        data.get("severe_at"),
+        data.get("budget"),
+        tuple(Rung(*rung) for rung in data.get("ladder", ())),
+    )
 
 
 def decide(taxonomy: Taxonomy, prediction: Prediction, policy: Policy) -> dict[str, FieldTriage]:
@@ -128,6 +168,21 @@ def held(
             given.add(f.name)
         if reason and found[f.name].decision not in (Decision.OFF, Decision.REVIEW):
             found[f.name] = replace(found[f.name], value=ABSTAIN, decision=Decision.REVIEW, reason=reason)
+    return found
+
+
+def suggested(
+    taxonomy: Taxonomy, outcomes: Mapping[str, FieldTriage], reasons: Mapping[str, Reason]
+) -> dict[str, FieldTriage]:
+    """The outcomes with these fields suggested at most, and with them what rests on them."""
+    found, given = dict(outcomes), set(reasons)
+    for f in (*taxonomy.predicted, *taxonomy.derived):
+        rests = {f.parent, *((f.matrix.rows, f.matrix.columns) if f.matrix else ())}
+        reason = reasons.get(f.name) or (Reason.DEPENDS if rests & given else Reason.NONE)
+        if reason:
+            given.add(f.name)
+        if reason and found[f.name].decision is Decision.APPLY:
+            found[f.name] = replace(found[f.name], decision=Decision.RECOMMEND, reason=reason)
     return found
 
 

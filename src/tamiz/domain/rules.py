@@ -1,7 +1,8 @@
 """Rules that a person wrote: where a ticket's words or fields say so, a value is set, raised, or left to a person.
 
 What a rule sets is certain (confidence 1) and is applied, as far as the field's mode allows. Rules run in the order of the
-file; of two that set the same field the first one counts.
+file; of two that set the same field the first one counts. A rule without `where` decides before anybody is asked, so that
+no language model is asked for what it settles; all of them have the last word after the models.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from tamiz.domain.taxonomy import ABSTAIN, Field, Taxonomy
 from tamiz.domain.triage import Decision, Distribution, FieldTriage, Hit, Prediction, Reason
 
 MOST_WORDS = 200
+_ADDRESS = re.compile(r"[^@\s]{0,64}@[^@\s]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Concerns tickets that have one of the `words` (whole words, however written; empty: any) and all the values in
-    `where` (of the model's answer; empty: any).
+    """Concerns tickets that have one of the `words` (whole words, however written; empty: any), come from one of
+    `requester` (addresses, or "@domain" with what is below it; empty: anybody) and have all the values in `where` (of the
+    model's answer; empty: any).
 
     `values` are set, `at_least` raises an ordered field to this label unless it is as severe already, `review` gives
     fields to a person.
@@ -35,6 +38,18 @@ class Rule:
     values: Mapping[str, str] = field(default_factory=dict)
     at_least: Mapping[str, str] = field(default_factory=dict)
     review: tuple[str, ...] = ()
+    requester: tuple[str, ...] = ()
+
+    def concerns(self, requester: str) -> bool:
+        """Does the rule speak of this person's tickets? Of an unknown person's only where it names nobody."""
+        if not self.requester:
+            return True
+        address = requester.strip().casefold()
+        domain = address.rpartition("@")[2]
+        return any(
+            address == each or (each.startswith("@") and f".{domain}".endswith(f".{each[1:]}"))
+            for each in map(str.casefold, self.requester)
+        )
 
     def heard(self, text: str) -> bool:
         """Does the canonical text have one of the words?"""
@@ -63,6 +78,9 @@ def check_rules(rules: Sequence[Rule], taxonomy: Taxonomy) -> None:
             raise ConfigError(key=key, mistake="it does nothing")
         if len(rule.words) > MOST_WORDS:
             raise ConfigError(key=key, mistake=f"it has more than {MOST_WORDS} words")
+        wrong = [each for each in rule.requester if not _ADDRESS.fullmatch(each)]
+        if wrong:
+            raise ConfigError(key=key, mistake=f"'{wrong[0]}' is neither an address nor '@' and a domain")
 
 
 def fired(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
@@ -14,11 +14,13 @@ DEFAULT_TENANT = "default"
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """The text as received; never changed. With `message/rfc822` the body is the whole MIME message."""
+    """The text as received; never changed. With `message/rfc822` the body is the whole MIME message. `requester` is the
+    address of who asks, empty where nobody said it: rules may ask for it, no model sees it, no receipt names it."""
 
     subject: str
     body: str
     media_type: str = "text/plain"
+    requester: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

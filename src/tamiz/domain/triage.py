@@ -35,6 +35,8 @@ class Reason(StrEnum):
     DISAGREEMENT = "models_disagree"
     FLOOR = "below_severity_floor"
     RULE = "rule"
+    SAID_OVER = "said_to_be_over"
+    SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,9 @@ class Receipt:
     """All that is needed to decide again: which model and taxonomy, what it said, and under which thresholds.
 
     `distributions` are the model's own; `writer` is None where no language model was asked. `floors` are the least severe
-    labels that the ticket's own words allow, `hits` the rules that fired.
+    labels that the ticket's own words allow, or that were applied before; `eased` those of words that the ticket itself
+    calls over. `hits` are the rules that fired. `neighbours` are id and similarity of solved tickets that were shown to
+    the language model.
     """
 
     model: str
@@ -158,6 +162,8 @@ class Receipt:
     writer: Writing | None = None
     floors: Mapping[str, str] = field(default_factory=dict)
     hits: tuple[Hit, ...] = ()
+    eased: Mapping[str, str] = field(default_factory=dict)
+    neighbours: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

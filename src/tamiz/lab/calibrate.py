@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from tamiz.domain.budget import DELTA, binomial_cdf, minimum_rows, threshold_for, upper_bound
-from tamiz.domain.gate import FieldPolicy, Policy, decide, shown
+from tamiz.domain.gate import FieldPolicy, Policy, Rung, decide, shown
 from tamiz.domain.taxonomy import ABSTAIN, Taxonomy
 from tamiz.domain.triage import Prediction
 from tamiz.lab.data.example import Example
@@ -36,6 +36,10 @@ UNDER_RATED = 0.015
 """At most this share of the most severe held-out rows may be shown too low: less than the 2 % that new ones may show."""
 
 SEVERE_STEPS = tuple(np.linspace(0.5, 0.06, 12).round(2))
+
+LADDER = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
+"""Error budgets whose thresholds a model keeps, so that a policy file may ask for another one than it was made for. Fixed
+before any row is looked at: which of them is used is the operator's choice, and each is proven by itself."""
 
 FEW_SEVERE = 30
 """Fewer of the most severe held-out rows promise nothing: severity is read as it is."""
@@ -189,11 +193,23 @@ def _field_policy(
     recommend_at = _recommend_at(np.array(confidences), np.array(correct, dtype=bool))
     if not earned:
         return FieldPolicy(recommend_at=recommend_at)
+    ladder = tuple(_rung(answers, correct, confidences, each) for each in LADDER)
+    own = _rung(answers, correct, confidences, budget)
+    if own.apply_at is not None:
+        recommend_at = min(recommend_at, own.apply_at)
+    return FieldPolicy(apply_at=own.apply_at, recommend_at=recommend_at, by_label=own.by_label, ladder=ladder)
+
+
+def _rung(
+    answers: Sequence[tuple[str, float]],
+    correct: Sequence[bool],
+    confidences: Sequence[float],
+    budget: float,
+) -> Rung:
     threshold = threshold_for(confidences, correct, budget).at
     if threshold is None:
-        return FieldPolicy(recommend_at=recommend_at)
-    by_label = _strict_labels(answers, correct, threshold, budget)
-    return FieldPolicy(apply_at=threshold, recommend_at=min(recommend_at, threshold), by_label=by_label)
+        return Rung(budget, None)
+    return Rung(budget, threshold, _strict_labels(answers, correct, threshold, budget))
 
 
 def _strict_labels(

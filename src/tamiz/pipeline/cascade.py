@@ -11,12 +11,12 @@ from enum import StrEnum
 from tamiz.domain.errors import ProviderError
 from tamiz.domain.gate import Policy, decide
 from tamiz.domain.ports import Neighbour, Question, Writer, Written
-from tamiz.domain.rules import Rule, fired
+from tamiz.domain.rules import Rule, fired, obeyed
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText
 from tamiz.domain.triage import Decision, FieldTriage, Pool, Prediction, Reason
 from tamiz.pipeline.evidence import Evidence, weighed
-from tamiz.pipeline.severity import floor
+from tamiz.pipeline.severity import Floor, eased, floor
 
 ASKED_FROM = 0.05
 """A field whose pool gives the language model less weight than this is not asked: its word would change nothing."""
@@ -52,12 +52,13 @@ class Cascade:
 @dataclass(frozen=True, slots=True)
 class Consulted:
     """What a consultation left: the evidence, what it comes to, the language model's own word (None where it was not
-    asked), and why it failed (empty where it did not)."""
+    asked), why it failed (empty where it did not), and the solved tickets that it was shown."""
 
     evidence: Evidence
     outcomes: Mapping[str, FieldTriage]
     written: Written | None = None
     failure: str = ""
+    neighbours: Sequence[Neighbour] = ()
 
     @property
     def prediction(self) -> Prediction:
@@ -72,13 +73,19 @@ def consult(
     taxonomy: Taxonomy,
     policy: Policy,
     rules: Sequence[Rule] = (),
+    stood: Mapping[str, str] | None = None,
 ) -> Consulted:
-    """Decide one ticket. A failure of the language model leaves the encoder's outcomes as they are."""
-    floors = {n: f.label for n, f in floor(text.text, taxonomy).items()} if cascade.floor else {}
-    evidence = Evidence(prediction, pools=cascade.pools, floors=floors)
-    written, failure = None, ""
+    """Decide one ticket. A failure of the language model leaves the encoder's outcomes as they are. `stood` are severities
+    that were applied before: no later answer goes below them by itself."""
+    evidence = Evidence(
+        prediction,
+        pools=cascade.pools,
+        floors=_least(stood or {}, floor(text.text, taxonomy) if cascade.floor else {}, taxonomy),
+        eased={n: f.label for n, f in eased(text.text, taxonomy).items()} if cascade.floor else {},
+    )
+    written, failure, asked = None, "", None
     if cascade.writer is not None:
-        asked = question(cascade, text, decide(taxonomy, prediction, policy), taxonomy)
+        asked = question(cascade, text, _before(text, prediction, taxonomy, policy, rules), taxonomy)
         try:
             written = cascade.writer.write(asked) if asked is not None else None
         except ProviderError as error:
@@ -89,7 +96,30 @@ def consult(
     if hits:
         evidence = replace(evidence, hits=hits)
         outcomes = weighed(evidence, taxonomy, policy)
-    return Consulted(evidence, outcomes, written, failure)
+    return Consulted(evidence, outcomes, written, failure, asked.examples if asked is not None else ())
+
+
+def _before(
+    text: CanonicalText,
+    prediction: Prediction,
+    taxonomy: Taxonomy,
+    policy: Policy,
+    rules: Sequence[Rule],
+) -> Mapping[str, FieldTriage]:
+    """The encoder's outcomes, and over them the rules that ask for no answer of a model."""
+    outcomes = decide(taxonomy, prediction, policy)
+    hits = fired([rule for rule in rules if not rule.where], text.text, taxonomy, outcomes)
+    return obeyed(hits, taxonomy, prediction, outcomes, policy)
+
+
+def _least(stood: Mapping[str, str], said: Mapping[str, Floor], taxonomy: Taxonomy) -> dict[str, str]:
+    """The more severe of two floors, field by field."""
+    found = dict(stood)
+    for name, own in said.items():
+        keys = taxonomy.field(name).keys
+        if name not in found or own.rank < keys.index(found[name]):
+            found[name] = own.label
+    return found
 
 
 def question(

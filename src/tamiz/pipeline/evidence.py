@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tamiz.domain.gate import Policy, decide, held, readable
+from tamiz.domain.gate import Policy, decide, held, readable, suggested
 from tamiz.domain.ports import Written
 from tamiz.domain.rules import obeyed
 from tamiz.domain.taxonomy import Taxonomy
@@ -16,13 +16,14 @@ from tamiz.domain.triage import FieldTriage, Hit, Pool, Prediction, Reason, Rece
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """A model's prediction, what a language model said of some fields and how its word is pooled, the least severe labels
-    that the ticket's own words allow, and the rules that fired."""
+    that the ticket's own words allow (`eased`: of words that it calls over), and the rules that fired."""
 
     prediction: Prediction
     written: Written | None = None
     pools: Mapping[str, Pool] = field(default_factory=dict)
     floors: Mapping[str, str] = field(default_factory=dict)
     hits: tuple[Hit, ...] = ()
+    eased: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pooled(self) -> Prediction:
@@ -37,23 +38,27 @@ class Evidence:
 
 
 def weighed(evidence: Evidence, taxonomy: Taxonomy, policy: Policy) -> dict[str, FieldTriage]:
-    """The outcome of every field: model, second opinion, floor, and a person's rules, the last word with the last."""
+    """The outcome of every field: model, second opinion, floor, and a person's rules, the last word with the last. In
+    shadow mode what would be applied is suggested, and the reason says so."""
     pooled = evidence.pooled
     found = decide(taxonomy, pooled, policy)
     if evidence.written is not None:
         found = held(taxonomy, found, _disagreements(evidence.prediction, evidence.written, taxonomy, policy))
-    found = held(taxonomy, found, _below_floor(evidence.floors, found, taxonomy))
-    return obeyed(evidence.hits, taxonomy, pooled, found, policy)
+    found = held(taxonomy, found, dict.fromkeys(_below(evidence.floors, found, taxonomy), Reason.FLOOR))
+    over = dict.fromkeys(_below(evidence.eased, found, taxonomy), Reason.SAID_OVER)
+    found = suggested(taxonomy, found, over)
+    found = obeyed(evidence.hits, taxonomy, pooled, found, policy)
+    return suggested(taxonomy, found, dict.fromkeys(found, Reason.SHADOW)) if policy.shadow else found
 
 
 def evidence_of(receipt: Receipt) -> Evidence:
     """What a receipt keeps of the evidence."""
     prediction = Prediction(receipt.distributions, receipt.scope)
     writing = receipt.writer
+    own = Evidence(prediction, floors=receipt.floors, hits=receipt.hits, eased=receipt.eased)
     if writing is None or writing.failure:
-        return Evidence(prediction, floors=receipt.floors, hits=receipt.hits)
-    written = Written(writing.distributions, writing.abstained)
-    return Evidence(prediction, written, writing.pools, receipt.floors, receipt.hits)
+        return own
+    return replace(own, written=Written(writing.distributions, writing.abstained), pools=writing.pools)
 
 
 def replayed(receipt: Receipt, taxonomy: Taxonomy) -> dict[str, FieldTriage]:
@@ -81,13 +86,11 @@ def _disagreements(
     return found
 
 
-def _below_floor(
-    floors: Mapping[str, str], outcomes: Mapping[str, FieldTriage], taxonomy: Taxonomy
-) -> dict[str, Reason]:
-    """Values that are less severe than the ticket's own words go to a person."""
-    below = {}
+def _below(floors: Mapping[str, str], outcomes: Mapping[str, FieldTriage], taxonomy: Taxonomy) -> list[str]:
+    """Fields whose value is less severe than their floor."""
+    below = []
     for name, lowest in floors.items():
         keys, value = taxonomy.field(name).keys, outcomes[name].value
         if value in keys and keys.index(value) > keys.index(lowest):
-            below[name] = Reason.FLOOR
+            below.append(name)
     return below

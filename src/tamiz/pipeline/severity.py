@@ -53,7 +53,23 @@ def floor(text: str, taxonomy: Taxonomy) -> Mapping[str, Floor]:
     """
     words = _words()
     plain = text.translate(_PLAIN).lower()
+    return _floors(text, plain, taxonomy, words, _closed(plain, words))
+
+
+def eased(text: str, taxonomy: Taxonomy) -> Mapping[str, Floor]:
+    """Floors that would hold if the ticket did not say that something is over. It may speak of another matter ("the
+    printer is already fixed, but…"), so such words do not undo a cry in silence: they ease it to a suggestion."""
+    words = _words()
+    plain = text.translate(_PLAIN).lower()
     closed = _closed(plain, words)
+    if not closed:
+        return {}
+    standing = _floors(text, plain, taxonomy, words, closed)
+    whole = _floors(text, plain, taxonomy, words, 0)
+    return {name: f for name, f in whole.items() if name not in standing or f.rank < standing[name].rank}
+
+
+def _floors(text: str, plain: str, taxonomy: Taxonomy, words: _Words, closed: int) -> dict[str, Floor]:
     found: dict[str, tuple[int, list[str]]] = {}
     for (name, rank), pattern in words.floors.items():
         field = _ordered(taxonomy, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from tamiz.domain.gate import Policy
@@ -18,6 +19,8 @@ from tamiz.pipeline.summary import shorten, summarize
 
 Canonicalizer = Callable[[RawMessage], CanonicalText]
 
+Stage = Callable[[str], AbstractContextManager[object]]
+
 MIN_LETTERS = 3
 """Fewer letters than this say nothing that a model could read."""
 
@@ -29,30 +32,50 @@ def triage(
     canonicalize: Canonicalizer,
     cascade: Cascade = Cascade(),  # noqa: B008 - frozen
     rules: Sequence[Rule] = (),
+    stood: Mapping[str, Mapping[str, str]] | None = None,
+    stage: Stage = nullcontext,
 ) -> list[Triage]:
     """One triage per ticket, in order; each is independent of its neighbours.
 
     Every result is valid against the model's taxonomy: what does not hold asks a person, and is never repaired
-    into another label. `cascade` says what stands behind the model, `rules` are a person's.
+    into another label. `cascade` says what stands behind the model, `rules` are a person's, `stood` has the severities
+    that were applied before by ticket id. `stage` is entered with the name of each part of the work, to time it.
     """
-    texts = [canonicalize(ticket.message) for ticket in tickets]
-    predictions = model.predict([text.text for text in texts])
-    return [
-        _one(ticket, text, _within_reach(text, prediction, model.taxonomy), model, policy, cascade, rules)
-        for ticket, text, prediction in zip(tickets, texts, predictions, strict=True)
-    ]
+    with stage("canonicalize"):
+        texts = [canonicalize(ticket.message) for ticket in tickets]
+    with stage("predict"):
+        predictions = model.predict([text.text for text in texts])
+    with stage("decide"):
+        return [
+            _one(
+                ticket,
+                text,
+                consult(
+                    cascade,
+                    text,
+                    _within_reach(text, prediction, model.taxonomy),
+                    model.taxonomy,
+                    policy,
+                    [rule for rule in rules if rule.concerns(ticket.message.requester)],
+                    (stood or {}).get(ticket.id),
+                ),
+                model,
+                policy,
+                cascade,
+            )
+            for ticket, text, prediction in zip(tickets, texts, predictions, strict=True)
+        ]
 
 
 def _one(
     ticket: Ticket,
     text: CanonicalText,
-    prediction: Prediction,
+    consulted: Consulted,
     model: Model,
     policy: Policy,
     cascade: Cascade,
-    rules: Sequence[Rule],
 ) -> Triage:
-    consulted = consult(cascade, text, prediction, model.taxonomy, policy, rules)
+    prediction = consulted.evidence.prediction
     limit = model.taxonomy.text_field
     summary, source, flags = _summary(text, consulted, cascade, limit.max_length if limit else 200)
     fields = validated(model.taxonomy, summary, consulted.outcomes)
@@ -67,6 +90,8 @@ def _one(
         writer=_writing(cascade, consulted),
         floors=consulted.evidence.floors,
         hits=consulted.evidence.hits,
+        eased=consulted.evidence.eased,
+        neighbours=tuple((each.id, each.similarity) for each in consulted.neighbours),
     )
     return Triage(ticket.id, summary, source, fields, text.language, receipt, (*text.flags, *flags))
 

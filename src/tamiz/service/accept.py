@@ -36,6 +36,7 @@ class Submission:
         """SHA-256 of all that makes two submissions the same."""
         m, s = self.message, self.source
         parts = [m.subject, m.body, m.media_type, s.desk, s.external_id, s.version]
+        parts += [m.requester] if m.requester else []  # without one, as before there were any
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 

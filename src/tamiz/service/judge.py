@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from tamiz.domain.gate import Policy
@@ -13,7 +14,7 @@ from tamiz.domain.ticket import CanonicalText, Ticket
 from tamiz.domain.triage import Triage
 from tamiz.pipeline import triage
 from tamiz.pipeline.cascade import Cascade, SummaryMode
-from tamiz.pipeline.triage import Canonicalizer
+from tamiz.pipeline.triage import Canonicalizer, Stage
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,16 @@ class Judge:
         """The redacted text of a ticket."""
         return self.canonicalize(ticket.message)
 
-    def triage(self, tickets: Sequence[Ticket]) -> list[Triage]:
-        """One triage per ticket, in order."""
-        return triage(tickets, self.model, self.policy, self.canonicalize, self.cascade, self.rules)
+    def triage(
+        self,
+        tickets: Sequence[Ticket],
+        stood: Mapping[str, Mapping[str, str]] | None = None,
+        stage: Stage = nullcontext,
+    ) -> list[Triage]:
+        """One triage per ticket, in order; `stood` and `stage` as `pipeline.triage` has them."""
+        return triage(
+            tickets, self.model, self.policy, self.canonicalize, self.cascade, self.rules, stood, stage
+        )
 
 
 Judges = Callable[[str], Judge]

@@ -10,7 +10,7 @@ from tamiz.domain.gate import FieldPolicy
 from tamiz.domain.records import Revision
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.ticket import Ticket
-from tamiz.domain.triage import Decision, FieldTriage
+from tamiz.domain.triage import Decision, FieldTriage, Reason
 from tamiz.pipeline.evidence import replayed
 from tamiz.pipeline.triage import validated
 from tamiz.service.judge import Judge
@@ -56,6 +56,8 @@ def counterfactual(outcome: FieldTriage, policy: FieldPolicy) -> str:
     threshold = policy.apply_threshold(label)
     if policy.mode is not Decision.APPLY:
         return f"its mode is {policy.mode.value}"
+    if outcome.reason is Reason.SHADOW:
+        return "would be applied outside shadow mode"
     if threshold is None:
         return "the right is not earned yet"
     if score >= threshold:

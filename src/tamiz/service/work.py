@@ -3,7 +3,6 @@ a result that comes after its lease has ended is refused by the store."""
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -14,11 +13,14 @@ from tamiz.domain.ports import Clock
 from tamiz.domain.records import AuditEntry, Job, Lease, Revision, TicketRecord
 from tamiz.domain.status import Status, status_of
 from tamiz.domain.storage import Store, Tx
+from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket, uuid7
-from tamiz.domain.triage import Triage
+from tamiz.domain.triage import Decision, Triage
 from tamiz.pipeline.cascade import question
+from tamiz.pipeline.triage import Stage
 from tamiz.service.accept import ENRICH, Bits
 from tamiz.service.judge import Judge, Judges
+from tamiz.service.stages import Stages
 
 WORKER = "worker"
 """The actor of what no person did."""
@@ -61,16 +63,15 @@ class Triaging:
 
     def _batch(self, judge: Judge, leases: Sequence[Lease]) -> None:
         keys = [(lease.job.tenant, lease.job.subject) for lease in leases]
-        tickets = {t.id: t for t in self.store.read(lambda tx: tx.tickets.raw(keys))}
+        found, stood = self.store.read(lambda tx: _known(tx, keys, judge.taxonomy))
+        tickets = {ticket.id: ticket for ticket in found}
         wanted = [lease for lease in leases if lease.job.subject in tickets]
         for lease in leases:
             if lease.job.subject not in tickets:  # erased meanwhile
                 self.store.write(_finished(lease))
-        started = time.perf_counter()
-        views, triages = _triaged(
-            judge if self.enrich else judge.fast, [tickets[le.job.subject] for le in wanted]
-        )
-        timings = {"triage": (time.perf_counter() - started) * 1e3 / max(1, len(wanted))}
+        stages, own = Stages(self.clock), judge if self.enrich else judge.fast
+        views, triages = _triaged(own, [tickets[le.job.subject] for le in wanted], stood, stages)
+        timings = stages.each(len(wanted))
         waiting: list[tuple[Triage, Future[TicketRecord]]] = []
         for lease, triage in zip(wanted, triages, strict=True):
             view = views[tickets[lease.job.subject].message]
@@ -126,12 +127,34 @@ def buried(tx: Tx, lease: Lease, clock: Clock) -> None:
         tx.tickets.move(ticket.tenant, ticket.id, Status.FAILED, clock.now())
 
 
+def _known(
+    tx: Tx, keys: Sequence[tuple[str, str]], taxonomy: Taxonomy
+) -> tuple[list[Ticket], dict[str, dict[str, str]]]:
+    """Tickets, and of those that were triaged before the severities that were applied."""
+    tickets = tx.tickets.raw(keys)
+    stood = {}
+    for ticket in tickets:
+        before = tx.tickets.revision(ticket.tenant, ticket.id) if ticket.version > 1 else None
+        stood[ticket.id] = _applied(before.triage, taxonomy) if before is not None else {}
+    return tickets, stood
+
+
+def _applied(triage: Triage, taxonomy: Taxonomy) -> dict[str, str]:
+    told = [(f, triage.fields[f.name]) for f in taxonomy.choices if f.ordered and f.name in triage.fields]
+    return {
+        f.name: outcome.value
+        for f, outcome in told
+        if outcome.decision is Decision.APPLY and outcome.value is not None and outcome.value in f.keys
+    }
+
+
 def _triaged(
-    judge: Judge, tickets: Sequence[Ticket]
+    judge: Judge, tickets: Sequence[Ticket], stood: Mapping[str, Mapping[str, str]], stage: Stage
 ) -> tuple[Mapping[RawMessage, CanonicalText], list[Triage]]:
     """Triages, and the redacted texts that they rest on: each text is read once."""
-    views = {ticket.message: judge.view(ticket) for ticket in tickets}
-    return views, replace(judge, canonicalize=views.__getitem__).triage(tickets)
+    with stage("canonicalize"):
+        views = {ticket.message: judge.view(ticket) for ticket in tickets}
+    return views, replace(judge, canonicalize=views.__getitem__).triage(tickets, stood, stage)
 
 
 def _finished(lease: Lease) -> Callable[[Tx], None]:

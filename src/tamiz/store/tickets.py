@@ -69,7 +69,11 @@ class SqlTickets:
     def add(self, ticket: Ticket, key: str = "", digest: str = "") -> None:
         """A new pending ticket. DuplicateError where its id, key or external id is there already."""
         message = ticket.message
-        plain = json.dumps([message.subject, message.body, message.media_type]).encode("ascii")
+        parts = [message.subject, message.body, message.media_type]
+        parts += (
+            [message.requester] if message.requester else []
+        )  # rows from before there were any have three
+        plain = json.dumps(parts).encode("ascii")
         key_id, raw = self._vault.seal(self._sql, ticket.tenant, ticket.id, plain)
         at = micros(ticket.received_at)
         added = self._sql.run(

@@ -33,10 +33,11 @@ def test_a_file_caps_modes_and_brings_rules(path) -> None:
     found = read_policy(path, TAXONOMY)
     assert [rule.name for rule in found.rules] == ["payroll"]
     earned = Policy({"category": FieldPolicy(apply_at=0.9), "urgency": FieldPolicy(mode=Decision.OFF)})
-    policy = found.over(earned, TAXONOMY)
+    policy = found.over(earned)
+    assert policy.shadow
     modes = {name: policy.of(name).mode for name in ("category", "priority", "urgency")}
     assert modes == {
-        "category": Decision.RECOMMEND,
+        "category": Decision.APPLY,
         "priority": Decision.REVIEW,
         "urgency": Decision.OFF,
     }
@@ -46,7 +47,7 @@ def test_a_file_caps_modes_and_brings_rules(path) -> None:
 def test_no_file_changes_nothing(path) -> None:
     policy = Policy({"category": FieldPolicy(apply_at=0.9)})
     assert read_policy(path, TAXONOMY) == HousePolicy()
-    assert read_policy(path, TAXONOMY).over(policy, TAXONOMY) == policy
+    assert read_policy(path, TAXONOMY).over(policy) == policy
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""How long each part of the work on a batch takes, by an injected clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tamiz.domain.ports import Clock
+
+
+class Stages:
+    """Milliseconds by the name of the stage. `pipeline.triage` enters one for each part of its work."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._taken: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Count what happens inside to the stage."""
+        started = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            took = (self._clock.monotonic() - started) * 1e3
+            self._taken[name] = self._taken.get(name, 0.0) + took
+
+    def each(self, tickets: int) -> dict[str, float]:
+        """The share of one ticket of a batch of so many, stage by stage, and `triage`, which is all of them."""
+        shares = {name: round(took / max(1, tickets), 3) for name, took in self._taken.items()}
+        return {"triage": round(sum(shares.values()), 3), **shares}
