@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import getpass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tamiz.cli.console import PROBLEMS_FOUND, err, need_serving, settings
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.ticket import DEFAULT_TENANT
+
+if TYPE_CHECKING:
+    from tamiz.store.tx import SqlStore
 
 app = typer.Typer(no_args_is_help=True, help="Back up, restore, check, and let go of what the service keeps.")
 
@@ -22,6 +25,8 @@ EXAMPLES = """Examples:
   tamiz store restore /backups/tamiz-2026-11-21.sqlite    # onto an empty data folder
 
   tamiz store erase 01a1ff06-6888-76eb-9228-b63c404f2331
+
+  tamiz store erase --person ana@example.org --name "Ana Pérez" --report erased.json
 
   tamiz store retain --days 365"""
 
@@ -67,23 +72,46 @@ def check(
     err.print("No problem found")
 
 
-@app.command("erase")
+@app.command("erase", epilog=EXAMPLES)
 def erase(
-    tickets: Annotated[list[str], typer.Argument(help="Ids of tickets.")], tenant: Tenant = DEFAULT_TENANT
+    tickets: Annotated[list[str] | None, typer.Argument(help="Ids of tickets.")] = None,
+    person: Annotated[str, typer.Option(help="A person's address or requester id instead.")] = "",
+    name: Annotated[list[str] | None, typer.Option(help="A name of that person; may be given again.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write what was found and erased here (ids alone, JSON).")
+    ] = None,
+    tenant: Tenant = DEFAULT_TENANT,
 ) -> None:
-    """Erase tickets with all that hangs on them; the audit trail keeps their ids."""
+    """Erase tickets with all that hangs on them; the audit trail keeps their ids. With --person: the tickets that a person
+    asked, and those whose text names the address or a name."""
     need_serving()
+    if bool(tickets) == bool(person or name):
+        raise ConfigError(
+            key="tamiz store erase", mistake="takes ids of tickets, or a person by --person and --name"
+        )
     from tamiz.bootstrap.clock import SystemClock
     from tamiz.bootstrap.server import open_store
-    from tamiz.domain.records import AuditEntry
-    from tamiz.store.upkeep import erase
 
     store, moment = open_store(settings()), SystemClock().now()
     try:
-        entries = [AuditEntry(tenant, moment, getpass.getuser(), "erase", each) for each in tickets]
-        done = erase(store, [(tenant, each) for each in tickets], entries)
+        if tickets:
+            _erase_ids(store, tenant, tickets, moment)
+        else:
+            from tamiz.cli import erasure
+            from tamiz.text.mentions import Person
+
+            erasure.erase(store, tenant, Person(person, tuple(name or ())), moment, yes, report)
     finally:
         store.close()
+
+
+def _erase_ids(store: SqlStore, tenant: str, tickets: list[str], moment: datetime) -> None:
+    from tamiz.domain.records import AuditEntry
+    from tamiz.store.upkeep import erase
+
+    entries = [AuditEntry(tenant, moment, getpass.getuser(), "erase", each) for each in tickets]
+    done = erase(store, [(tenant, each) for each in tickets], entries)
     err.print(f"Erased: {done.tickets} of {len(tickets)}. Backups keep what they hold.")
 
 

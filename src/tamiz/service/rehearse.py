@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tamiz.domain.records import Revision, TicketQuery, TicketRecord
 from tamiz.domain.rules import Rule, fired
@@ -44,7 +45,7 @@ def rehearse(store: Store, judge: Judge, tenant: str, limit: int) -> Rehearsal:
     while tickets + skipped < limit:
         size = min(PAGE, limit - tickets - skipped)
         query = TicketQuery(after=last, limit=size)
-        found = store.read(lambda tx, query=query: _page(tx, tenant, query))
+        found = store.read(partial(_page, tenant=tenant, query=query))
         for record, ticket, revision in found:
             if revision is None or revision.triage.receipt.classes_hash != judge.taxonomy.classes_hash:
                 skipped += 1

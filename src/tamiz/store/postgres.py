@@ -83,7 +83,7 @@ class PostgresStore:
         """`write` with the SQL under it."""
         return self._submit(work).result()
 
-    def read(self, work: Callable[[Tx], T]) -> T:
+    def read(self, work: Callable[[SqlTx], T]) -> T:
         """Run the closure on a snapshot of what is committed."""
         self._check_open()
         with _server_faults(), self._reading.begin() as connection:

@@ -85,7 +85,7 @@ class SqliteStore:
         """`write` with the SQL under it."""
         return self._writer.submit(work).result()
 
-    def read(self, work: Callable[[Tx], T]) -> T:
+    def read(self, work: Callable[[SqlTx], T]) -> T:
         """Run the closure on a snapshot of what is committed."""
         if self._closed:
             raise StoreUnavailableError(reason="it is closed")

@@ -48,6 +48,10 @@ class SqlStore(Store, Protocol):
         """`write` with the SQL under it."""
         ...
 
+    def read(self, work: Callable[[SqlTx], T]) -> T:
+        """Run the closure on a snapshot, with the SQL under it; it must not write."""
+        ...
+
     def scrub(self) -> bool:
         """Overwrite what deleted rows left in the files; False where a reader was in the way."""
         ...

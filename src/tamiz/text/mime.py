@@ -61,6 +61,30 @@ def read_mime(source: str) -> Mail:
     return Mail(_header(message, "Subject"), text, tuple(reader.attachments), tuple(dict.fromkeys(flags)))
 
 
+@dataclass(frozen=True, slots=True)
+class MailTexts:
+    """Every header and every text of a mail, and whether that was all of it: False where an attachment is no text or the
+    mail is nested too deep."""
+
+    texts: tuple[str, ...] = ()
+    complete: bool = True
+
+
+def mail_texts(source: str) -> MailTexts:
+    """All that can be read of a mail given as text without lone surrogates, attachments that are texts included."""
+    if len(_CONTAINER.findall(source)) * source.count("\n") > MAX_WORK:
+        return MailTexts(complete=False)
+    try:
+        parts = list(message_from_bytes(source.encode("utf-8", "replace")).walk())
+    except RecursionError:
+        return MailTexts(complete=False)
+    headers = [_header(part, name) for part in parts for name in dict.fromkeys(part.keys())]
+    several = [str(value) for part in parts for _, value in part.raw_items()]
+    leaves = [part for part in parts if not part.is_multipart()]
+    bodies = [safe(_decoded(part)) for part in leaves if part.get_content_maintype() == "text"]
+    return MailTexts((*headers, *several, *bodies, *map(_filename, leaves)), len(bodies) == len(leaves))
+
+
 class _Reader:
     """Walks the parts once, within MAX_PARTS and MAX_DEPTH."""
 
