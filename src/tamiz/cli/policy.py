@@ -51,10 +51,9 @@ def check(
     if on:
         judge = Judge(model, house.over(base), canonicalizer, rules=house.rules)
         _print_changes(_rehearsed(current, judge, tenant, on))
-    shadow = ", in shadow" if house.shadow else ""
-    err.print(
-        f"No mistakes: {len(house.modes)} modes, {len(house.budgets)} budgets, {len(house.rules)} rules{shadow}."
-    )
+    shadow = " In shadow: nothing is applied." if house.shadow else ""
+    counts = f"modes: {len(house.modes)}, budgets: {len(house.budgets)}, rules: {len(house.rules)}"
+    err.print(f"No mistakes ({counts}).{shadow}")
 
 
 @app.command("show", epilog=EXAMPLES)

@@ -14,7 +14,7 @@ from tamiz.domain.ports import Neighbour, Question, Writer, Written
 from tamiz.domain.rules import Rule, fired, obeyed
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText
-from tamiz.domain.triage import Decision, FieldTriage, Pool, Prediction, Reason
+from tamiz.domain.triage import Decision, FieldTriage, Hit, Pool, Prediction, Reason
 from tamiz.pipeline.evidence import Evidence, weighed
 from tamiz.pipeline.severity import Floor, eased, floor
 
@@ -85,7 +85,7 @@ def consult(
     )
     written, failure, asked = None, "", None
     if cascade.writer is not None:
-        asked = question(cascade, text, _before(text, prediction, taxonomy, policy, rules), taxonomy)
+        asked = _first_question(cascade, text, prediction, taxonomy, policy, rules)
         try:
             written = cascade.writer.write(asked) if asked is not None else None
         except ProviderError as error:
@@ -99,17 +99,24 @@ def consult(
     return Consulted(evidence, outcomes, written, failure, asked.examples if asked is not None else ())
 
 
-def _before(
+def _first_question(
+    cascade: Cascade,
     text: CanonicalText,
     prediction: Prediction,
     taxonomy: Taxonomy,
     policy: Policy,
     rules: Sequence[Rule],
-) -> Mapping[str, FieldTriage]:
-    """The encoder's outcomes, and over them the rules that ask for no answer of a model."""
+) -> Question | None:
+    """What is worth asking after the encoder, and after the rules that need no answer of a model."""
     outcomes = decide(taxonomy, prediction, policy)
     hits = fired([rule for rule in rules if not rule.where], text.text, taxonomy, outcomes)
-    return obeyed(hits, taxonomy, prediction, outcomes, policy)
+    outcomes = obeyed(hits, taxonomy, prediction, outcomes, policy)
+    return question(cascade, text, outcomes, taxonomy, persons(hits))
+
+
+def persons(hits: Sequence[Hit]) -> frozenset[str]:
+    """The fields that rules give to a person."""
+    return frozenset(name for hit in hits for name in hit.review)
 
 
 def _least(stood: Mapping[str, str], said: Mapping[str, Floor], taxonomy: Taxonomy) -> dict[str, str]:
@@ -123,10 +130,14 @@ def _least(stood: Mapping[str, str], said: Mapping[str, Floor], taxonomy: Taxono
 
 
 def question(
-    cascade: Cascade, text: CanonicalText, outcomes: Mapping[str, FieldTriage], taxonomy: Taxonomy
+    cascade: Cascade,
+    text: CanonicalText,
+    outcomes: Mapping[str, FieldTriage],
+    taxonomy: Taxonomy,
+    given: frozenset[str] = frozenset(),
 ) -> Question | None:
-    """What is worth asking: fields that the encoder leaves open, and the summary. None for a ticket that lies outside
-    the taxonomy's reach: a person reads it anyway."""
+    """What is worth asking: fields that the encoder leaves open and that are not `given` to a person, and the summary.
+    None for a ticket that lies outside the taxonomy's reach: a person reads it anyway."""
     if any(outcome.reason is Reason.OUT_OF_SCOPE for outcome in outcomes.values()):
         return None
     names = tuple(
@@ -135,6 +146,7 @@ def question(
         if outcomes[f.name].reason in (Reason.LOW_CONFIDENCE, Reason.DEPENDS)
         and outcomes[f.name].decision is Decision.REVIEW
         and cascade.pool(f.name).writer >= ASKED_FROM
+        and f.name not in given
     )
     summary = cascade.summary is SummaryMode.LLM
     if not names and not summary:

@@ -9,6 +9,7 @@ from tamiz.domain.errors import ConflictError, UnknownTicketError
 from tamiz.domain.gate import FieldPolicy
 from tamiz.domain.records import Revision
 from tamiz.domain.storage import Store, Tx
+from tamiz.domain.taxonomy import NONE
 from tamiz.domain.ticket import Ticket
 from tamiz.domain.triage import Decision, FieldTriage, Reason
 from tamiz.pipeline.evidence import replayed
@@ -52,7 +53,7 @@ def counterfactual(outcome: FieldTriage, policy: FieldPolicy) -> str:
     """What the field would need to be applied; empty where it is applied or switched off."""
     if outcome.decision in (Decision.APPLY, Decision.OFF) or not outcome.top:
         return ""
-    label, score = outcome.top[0]
+    label, score = leading(outcome)
     threshold = policy.apply_threshold(label)
     if policy.mode is not Decision.APPLY:
         return f"its mode is {policy.mode.value}"
@@ -63,6 +64,14 @@ def counterfactual(outcome: FieldTriage, policy: FieldPolicy) -> str:
     if score >= threshold:
         return f"sure enough, but {outcome.reason.value}"
     return f"'{label}' would be applied at {threshold:.2f}"
+
+
+def leading(outcome: FieldTriage) -> tuple[str, float]:
+    """The label that was decided upon and its probability, also where a person was asked instead. It need not be the most
+    likely one: severity is read with caution. NONE where the field does not apply."""
+    if outcome.value is None:
+        return NONE, outcome.confidence
+    return next((pair for pair in outcome.top if pair[1] == outcome.confidence), outcome.top[0])
 
 
 def _distance(judge: Judge, ticket: Ticket, revision: Revision) -> float:

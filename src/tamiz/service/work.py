@@ -16,7 +16,7 @@ from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket, uuid7
 from tamiz.domain.triage import Decision, Triage
-from tamiz.pipeline.cascade import question
+from tamiz.pipeline.cascade import persons, question
 from tamiz.pipeline.triage import Stage
 from tamiz.service.accept import ENRICH, Bits
 from tamiz.service.judge import Judge, Judges
@@ -113,7 +113,8 @@ class Triaging:
         return work
 
     def _follow_up(self, judge: Judge, lease: Lease, triage: Triage, view: CanonicalText) -> Job | None:
-        if not judge.enriches or question(judge.cascade, view, triage.fields, judge.taxonomy) is None:
+        given = persons(triage.receipt.hits)
+        if not judge.enriches or question(judge.cascade, view, triage.fields, judge.taxonomy, given) is None:
             return None
         moment = self.clock.now()
         job_id = uuid7(moment, self.bits(74))

@@ -40,6 +40,8 @@ receipts = st.builds(
     number,
     st.dictionaries(text, plain, max_size=2),
     st.none() | writings,
+    eased=st.dictionaries(text, text, max_size=2),
+    neighbours=st.lists(st.tuples(text, number), max_size=2).map(tuple),
 )
 triages = st.builds(
     Triage,
@@ -51,6 +53,14 @@ triages = st.builds(
     receipts,
     st.lists(text, max_size=2).map(tuple),
 )
+
+
+@given(triages)
+def test_a_receipt_from_before_some_of_its_parts_is_read(triage: Triage) -> None:
+    data = triage_to_data(triage)
+    del data["receipt"]["eased"], data["receipt"]["neighbours"]
+    receipt = triage_from_data(data).receipt
+    assert (receipt.eased, receipt.neighbours) == ({}, ())
 
 
 @given(triages)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tamiz.domain.errors import ConfigError
-from tamiz.domain.gate import FieldPolicy, Policy, decide, derive, shown
+from tamiz.domain.gate import FieldPolicy, Policy, Rung, decide, derive, shown, suggested
 from tamiz.domain.taxonomy import ABSTAIN
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.triage import Decision, Distribution, Reason
@@ -124,3 +126,52 @@ def test_policies_survive_a_round_trip_and_refuse_unknown_modes() -> None:
     assert Policy.from_dict(policy.to_dict()) == policy
     with pytest.raises(ConfigError, match=r"policy\.a"):
         policy.with_modes({"a": "always"})
+
+
+LADDER = (Rung(0.005, None), Rung(0.01, 0.95, {"Hardware": None}), Rung(0.05, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("ladder", "budget", "apply_at", "taken"),
+    [
+        (LADDER, 0.02, 0.9, 0.02),
+        (LADDER, 0.01, 0.95, 0.01),
+        (LADDER, 0.015, 0.95, 0.01),
+        (LADDER, 0.03, 0.9, 0.02),
+        (LADDER, 0.05, 0.7, 0.05),
+        (LADDER, 0.5, 0.7, 0.05),
+        (LADDER, 0.005, None, 0.005),
+        (LADDER, 0.001, None, 0.001),
+        ((), 0.02, 0.9, 0.02),
+        ((), 0.1, 0.9, 0.02),
+        ((), 0.01, None, 0.01),
+    ],
+)
+def test_another_budget_gets_the_threshold_that_was_proven_for_it_or_none(
+    ladder, budget, apply_at, taken
+) -> None:
+    own = FieldPolicy(apply_at=0.9, by_label={"Network": 0.99}, ladder=ladder)
+    found = own.within(budget, 0.02)
+    assert (found.apply_at, found.budget) == (apply_at, taken)
+    assert found.budget <= budget or found.apply_at is None, "never loosened without proof"
+    assert dict(found.by_label) == {0.9: {"Network": 0.99}, 0.95: {"Hardware": None}}.get(apply_at, {})
+
+
+def test_a_model_that_has_earned_nothing_earns_nothing_by_a_budget() -> None:
+    assert FieldPolicy().within(0.5, 0.02).apply_at is None
+    assert FieldPolicy().within(0.5, None).apply_at is None
+
+
+def test_a_policy_comes_back_equal_and_older_ones_keep_their_form() -> None:
+    policy = Policy({"category": FieldPolicy(apply_at=0.9, budget=0.01, ladder=LADDER)}, shadow=True)
+    assert Policy.from_dict(json.loads(json.dumps(policy.to_dict()))) == policy
+    plain = Policy({"category": FieldPolicy()}).to_dict()
+    assert set(plain) == {"scope_apply", "scope_recommend", "budget", "fields"}
+    assert set(plain["fields"]["category"]) == {"mode", "apply_at", "recommend_at", "by_label", "severe_at"}
+
+
+def test_what_rests_on_a_suggested_field_is_suggested_at_most() -> None:
+    fields = suggested(TAXONOMY, outcome({}), {"urgency": Reason.SAID_OVER})
+    assert (fields["urgency"].decision, fields["urgency"].reason) == (Decision.RECOMMEND, Reason.SAID_OVER)
+    assert (fields["priority"].decision, fields["priority"].reason) == (Decision.RECOMMEND, Reason.DEPENDS)
+    assert fields["impact"].decision is Decision.APPLY

@@ -114,9 +114,28 @@ def test_a_field_does_no_more_than_its_mode_allows(mode, value) -> None:
         (Rule("r", values={"priority": "High"}), "derived"),
         (Rule("r", ("word",)), "does nothing"),
         (Rule("r", ("w",) * 201, review=("category",)), "more than"),
+        (Rule("r", review=("category",), requester=("the boss",)), "neither an address"),
     ],
 )
 def test_a_wrong_rule_is_refused_with_its_name(rule, mistake) -> None:
     with pytest.raises(ConfigError, match=r"^rules\.r:") as error:
         check_rules([rule], TAXONOMY)
     assert mistake in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("who", "requester", "concerned"),
+    [
+        ((), "", True),
+        ((), "ana@example.org", True),
+        (("ana@example.org",), " Ana@Example.org ", True),
+        (("@example.org",), "ana@example.org", True),
+        (("@example.org",), "ana@board.example.org", True),
+        (("@example.org",), "ana@notexample.org", False),
+        (("ana@example.org",), "mariana@example.org", False),
+        (("@example.org",), "", False),
+        (("bob@example.org", "@board.example.org"), "eva@board.example.org", True),
+    ],
+)
+def test_a_rule_may_concern_some_peoples_tickets_only(who, requester, concerned) -> None:
+    assert Rule("vip", review=("category",), requester=who).concerns(requester) is concerned

@@ -12,7 +12,7 @@ from tamiz.domain.triage import Distribution, Prediction
 from tamiz.lab.data.example import Example
 
 pytest.importorskip("sklearn", reason="scikit-learn comes with the extra 'train'")
-from tamiz.lab.calibrate import UNDER_RATED, fit_policy
+from tamiz.lab.calibrate import LADDER, UNDER_RATED, fit_policy
 
 TAXONOMY = default_taxonomy()
 LEVELS = ("High", "Medium", "Low")
@@ -68,3 +68,18 @@ def test_a_model_that_cannot_tell_severity_asks() -> None:
     predictions, examples = rows(4000, 0.0)
     policy = fit_policy(TAXONOMY, predictions, examples, 0.02, earned=False)
     assert {decide(TAXONOMY, p, policy)["priority"].value for p in predictions} == {ABSTAIN}
+
+
+def test_a_model_keeps_what_other_budgets_would_give_and_none_applies_more_than_a_laxer_one() -> None:
+    predictions, examples = rows(3000, 12.0)
+    policy = fit_policy(TAXONOMY, predictions, examples, 0.02, earned=True)
+    own = policy.of("urgency")
+    assert [rung.budget for rung in own.ladder] == list(LADDER)
+    assert own.within(0.02, policy.budget).apply_at == own.apply_at
+    rung = next(rung for rung in own.ladder if rung.budget == 0.02)
+    assert (rung.apply_at, rung.by_label) == (own.apply_at, own.by_label)
+    proven = [rung.apply_at for rung in own.ladder if rung.apply_at is not None]
+    assert len(proven) > 2
+    assert proven == sorted(proven, reverse=True)
+    assert Policy.from_dict(policy.to_dict()) == policy
+    assert fit_policy(TAXONOMY, predictions, examples, 0.02, earned=False).of("urgency").ladder == ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 
@@ -198,3 +200,101 @@ def test_a_receipt_decides_again_exactly_as_it_did() -> None:
             stored = json.dumps(triage_to_data(found))
             again = replayed(triage_from_data(json.loads(stored)).receipt, TAXONOMY)
             assert again == found.fields
+
+
+EARNED = Policy({f.name: FieldPolicy(apply_at=0.8) for f in TAXONOMY.choices})
+LOW = {**SURE, "urgency": ("Low", 0.95)}
+
+
+def through(policy=EARNED, text=TEXT, requester="", model_says=LOW, cascade=Cascade(), **more):  # noqa: B008 - frozen
+    ticket = Ticket("t", RawMessage("", text, requester=requester), None)
+    model = ScriptedModel(TAXONOMY, lambda _: model_says)
+    return triage([ticket], model, policy, canonicalize, cascade, **more)[0]
+
+
+def same_again(found) -> bool:
+    """Does the receipt decide the same after it was stored?"""
+    kept = triage_from_data(json.loads(json.dumps(triage_to_data(found))))
+    return replayed(kept.receipt, TAXONOMY) == found.fields
+
+
+def test_words_that_something_is_over_leave_an_outage_a_suggestion_with_its_reason() -> None:
+    calm = through(model_says=LOW)
+    assert calm.fields["urgency"].decision is Decision.APPLY
+    found = through(text="Nobody can work! The printer from yesterday is already fixed.")
+    assert (found.fields["urgency"].value, found.fields["urgency"].decision) == ("Low", Decision.RECOMMEND)
+    assert found.fields["urgency"].reason is Reason.SAID_OVER
+    assert found.fields["priority"].decision is Decision.RECOMMEND
+    assert dict(found.receipt.eased)["urgency"] == "High"
+    assert same_again(found)
+    loud = through(text="The printer is already fixed. Now nobody can work!")
+    assert (loud.fields["urgency"].decision, loud.fields["urgency"].reason) == (Decision.REVIEW, Reason.FLOOR)
+
+
+def test_in_shadow_nothing_is_applied_and_the_receipt_says_what_would_be() -> None:
+    rules = (Rule("vpn", ("vpn",), at_least={"impact": "High"}),)
+    real = through(rules=rules)
+    shadow = through(replace(EARNED, shadow=True), rules=rules)
+    assert all(f.decision is not Decision.APPLY for f in shadow.fields.values())
+    applied = {n for n, f in real.fields.items() if f.decision is Decision.APPLY}
+    assert applied == {n for n, f in shadow.fields.items() if f.reason is Reason.SHADOW} != set()
+    assert {n: f.value for n, f in shadow.fields.items()} == {n: f.value for n, f in real.fields.items()}
+    assert same_again(shadow)
+
+
+def test_a_rule_that_needs_no_model_decides_before_a_language_model_is_asked() -> None:
+    open_field = {**SURE, "urgency": ("Medium", 0.4)}
+    writer = written({"urgency": "Medium"})
+    sets = Rule("vpn", ("vpn",), values={"urgency": "High"})
+    asks = Rule("vpn", ("vpn",), review=("urgency",))
+    later = Rule("vpn", ("vpn",), where={"category": "Network"}, values={"urgency": "High"})
+    for rule in (sets, asks):
+        through(model_says=open_field, cascade=Cascade(writer), rules=(rule,))
+    assert writer.asked == []
+    found = through(model_says=open_field, cascade=Cascade(writer), rules=(later,))
+    assert [question.fields for question in writer.asked] == [("urgency",)]
+    assert (found.fields["urgency"].value, found.fields["urgency"].reason) == ("High", Reason.RULE)
+    assert same_again(found)
+
+
+def test_a_vips_ticket_is_raised_and_the_receipt_does_not_know_whose_it_was() -> None:
+    vip = Rule("VIP", requester=("@board.example.org",), at_least={"urgency": "High"})
+    found = through(requester="eva@board.example.org", rules=(vip,))
+    assert (found.fields["urgency"].value, found.fields["urgency"].decision) == ("High", Decision.APPLY)
+    assert "eva" not in json.dumps(triage_to_data(found))
+    assert same_again(found)
+    assert through(requester="bob@example.org", rules=(vip,)).fields["urgency"].value == "Low"
+    assert through(rules=(vip,)).receipt.hits == ()
+
+
+def test_a_severity_that_was_applied_is_not_lowered_by_a_later_answer() -> None:
+    found = through(stood={"t": {"urgency": "High", "priority": "High"}})
+    assert (found.fields["urgency"].decision, found.fields["urgency"].reason) == (
+        Decision.REVIEW,
+        Reason.FLOOR,
+    )
+    assert found.fields["priority"].value == ABSTAIN
+    assert same_again(found)
+    assert through(stood={"t": {"urgency": "Low"}}).fields["urgency"].value == "Low"
+    both = through(text="Nobody can work", stood={"t": {"urgency": "Medium"}})
+    assert both.receipt.floors["urgency"] == "High"
+
+
+def test_the_receipt_names_the_solved_tickets_that_were_shown() -> None:
+    near = Neighbour("x1", 0.87, {"category": "Network"}, "text that stays here")
+    cascade = Cascade(written({"urgency": "Medium"}), retrieve=lambda text: (near,))
+    found = through(model_says={**SURE, "urgency": ("Medium", 0.4)}, cascade=cascade)
+    assert found.receipt.neighbours == (("x1", 0.87),)
+    assert through(cascade=cascade).receipt.neighbours == ()
+    assert same_again(found)
+
+
+def test_every_part_of_the_work_is_entered_once() -> None:
+    entered: list[str] = []
+
+    def stage(name):
+        entered.append(name)
+        return nullcontext()
+
+    through(stage=stage)
+    assert entered == ["canonicalize", "predict", "decide"]

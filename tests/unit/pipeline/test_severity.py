@@ -10,7 +10,7 @@ import pytest
 
 from tamiz.domain.taxonomy import Field, FieldKind, Label, Taxonomy
 from tamiz.domain.taxonomy_file import default_taxonomy
-from tamiz.pipeline.severity import floor
+from tamiz.pipeline.severity import eased, floor
 
 TAXONOMY = default_taxonomy()
 
@@ -68,6 +68,21 @@ def test_words_set_the_floor(text, expected) -> None:
 )  # fmt: skip
 def test_what_is_denied_over_or_only_spoken_of_sets_none(text) -> None:
     assert ranks(text) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The whole site is down! The printer is already fixed", {"impact": 0}),
+        ("Toda la oficina sin red. Lo de la impresora ya está resuelto", {"impact": 0}),
+        ("Ransomware on my laptop. It was already solved. The whole site is offline", {"urgency": 0}),
+        ("The whole site is offline", {}),
+        ("It was already solved. Now the whole site is offline again", {}),
+        ("No outage, already fixed", {}),
+    ],
+)
+def test_what_something_that_is_over_takes_back_is_eased_and_not_forgotten(text, expected) -> None:
+    assert {name: found.rank for name, found in eased(text, TAXONOMY).items()} == expected
 
 
 def test_what_is_not_over_yet_still_counts() -> None:
