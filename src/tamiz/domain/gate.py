@@ -150,7 +150,7 @@ def decide(taxonomy: Taxonomy, prediction: Prediction, policy: Policy) -> dict[s
         distribution = readable(f, prediction, policy)
         outcomes[f.name] = _outcome(distribution, prediction.scope, policy, policy.of(f.name))
         if f.parent:
-            outcomes[f.name] = _at_most(outcomes[f.name], outcomes[f.parent])
+            outcomes[f.name] = at_most(outcomes[f.name], outcomes[f.parent])
     for f in taxonomy.derived:
         outcomes[f.name] = _derived(f, prediction, outcomes, policy.of(f.name))
     return {f.name: outcomes[f.name] for f in taxonomy.choices}
@@ -255,7 +255,7 @@ def _derived(
     if policy.mode is Decision.RECOMMEND or threshold is None or outcome.confidence < threshold:
         reason = Reason.NOT_EARNED if threshold is None else Reason.LOW_CONFIDENCE
         outcome = replace(outcome, decision=Decision.RECOMMEND, reason=reason)
-    return _at_most(_at_most(outcome, row), column)
+    return at_most(at_most(outcome, row), column)
 
 
 def _outcome(distribution: Distribution, scope: float, policy: Policy, own: FieldPolicy) -> FieldTriage:
@@ -286,7 +286,7 @@ def _decision(
     return Decision.RECOMMEND, Reason.NOT_EARNED if threshold is None else Reason.LOW_CONFIDENCE
 
 
-def _at_most(outcome: FieldTriage, limit: FieldTriage) -> FieldTriage:
+def at_most(outcome: FieldTriage, limit: FieldTriage) -> FieldTriage:
     """An outcome that may claim no more than another one on which it rests."""
     if outcome.decision is Decision.OFF or limit.decision is Decision.APPLY:
         return outcome

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from tamiz.domain.errors import ConfigError
-from tamiz.domain.gate import Policy, decide, held
+from tamiz.domain.gate import Policy, at_most, decide, held
 from tamiz.domain.taxonomy import ABSTAIN, Field, Taxonomy
 from tamiz.domain.triage import Decision, Distribution, FieldTriage, Hit, Prediction, Reason
 
@@ -137,6 +137,8 @@ def _decided_given(
             found[f.name] = _set(outcomes[f.name], values[f.name], policy.of(f.name).mode)
         elif rests & set(values):
             found[f.name] = again[f.name]
+            for name in rests - {""}:  # what else it rests on may have been held meanwhile
+                found[f.name] = at_most(found[f.name], found[name])
     return found
 
 

@@ -48,6 +48,10 @@ def weighed(evidence: Evidence, taxonomy: Taxonomy, policy: Policy) -> dict[str,
     over = dict.fromkeys(_below(evidence.eased, found, taxonomy), Reason.SAID_OVER)
     found = suggested(taxonomy, found, over)
     found = obeyed(evidence.hits, taxonomy, pooled, found, policy)
+    # What follows from a rule is held to the floors too; what a rule sets is not.
+    ruled = {name for hit in evidence.hits for name in hit.values}
+    floors = {name: label for name, label in evidence.floors.items() if name not in ruled}
+    found = held(taxonomy, found, dict.fromkeys(_below(floors, found, taxonomy), Reason.FLOOR))
     return suggested(taxonomy, found, dict.fromkeys(found, Reason.SHADOW)) if policy.shadow else found
 
 

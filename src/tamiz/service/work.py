@@ -141,12 +141,15 @@ def _known(
 
 
 def _applied(triage: Triage, taxonomy: Taxonomy) -> dict[str, str]:
-    told = [(f, triage.fields[f.name]) for f in taxonomy.choices if f.ordered and f.name in triage.fields]
-    return {
-        f.name: outcome.value
-        for f, outcome in told
-        if outcome.decision is Decision.APPLY and outcome.value is not None and outcome.value in f.keys
-    }
+    """The severities below which a later triage does not go by itself: those applied, and those that held already."""
+    stood = {}
+    for f in taxonomy.choices:
+        outcome = triage.fields.get(f.name)
+        applied = outcome.value if outcome is not None and outcome.decision is Decision.APPLY else None
+        known = {label for label in (triage.receipt.floors.get(f.name), applied) if label}
+        if f.ordered and known & set(f.keys):
+            stood[f.name] = next(label for label in f.keys if label in known)
+    return stood
 
 
 def _triaged(
