@@ -45,6 +45,7 @@ def test_the_same_key_gets_the_same_ticket_and_another_body_a_conflict(service: 
         {"subject": ""},
         {"desk": "jira"},
         {"media_type": "text/html"},
+        {"requester": "eva@example.org"},
     ):
         refused = service.post("/classify", {**TEXT, **changed}, headers=key)
         assert refused.status_code == 409
@@ -152,3 +153,12 @@ def test_nothing_is_accepted_that_cannot_be_kept(service: Service) -> None:
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
     assert answer.json()["retryable"] is True
+
+
+def test_who_asks_is_kept_with_the_raw_text_and_never_shown(service: Service) -> None:
+    sent = {**TEXT, "requester": "eva@example.org"}
+    body = service.post("/classify", sent, role=Role.SUBMIT).json()
+    (stored,) = service.parts.store.read(lambda tx: tx.tickets.raw([("a", body["ticket_id"])]))
+    assert stored.message.requester == "eva@example.org"
+    assert "eva" not in service.get(body["location"], role=Role.SUBMIT).text
+    assert service.post("/classify", {**TEXT, "requester": "a\nb"}).status_code == 422

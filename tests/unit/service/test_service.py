@@ -20,7 +20,7 @@ from tamiz.domain.ports import Written
 from tamiz.domain.records import Role
 from tamiz.domain.rules import Rule
 from tamiz.domain.status import Status
-from tamiz.domain.taxonomy import ABSTAIN
+from tamiz.domain.taxonomy import ABSTAIN, NONE
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.ticket import RawMessage
 from tamiz.domain.triage import Decision, Distribution, FieldTriage, Reason
@@ -30,7 +30,8 @@ from tamiz.service import keys
 from tamiz.service.accept import ENRICH, TRIAGE, Submission, accept
 from tamiz.service.judge import Judge
 from tamiz.service.people import Feedback, correct, standing
-from tamiz.service.replay import counterfactual, replay
+from tamiz.service.rehearse import rehearse
+from tamiz.service.replay import counterfactual, leading, replay
 from tamiz.service.work import Triaging, buried
 from tamiz.testing.manual_clock import ManualClock
 from tamiz.testing.memory_store import MemoryStore
@@ -270,3 +271,92 @@ def test_keys_are_made_once_shown_once_and_revoked() -> None:
             keys.revoke(house.store, house.clock, tenant, key_id, "ana")
     told = repr(house.store.read(lambda tx: tx.audit.after(TENANT)))
     assert key not in told
+
+
+def test_who_asks_stays_with_the_raw_text_and_makes_a_request_another_one() -> None:
+    vip = Rule("VIP", requester=("eva@example.org",), at_least={"urgency": "High"})
+    house = House({**SURE, "urgency": ("Low", 0.9)}, rules=(vip,))
+    asked = replace(MESSAGE, requester="eva@example.org")
+    ticket_id = house.accept(asked, key="k")
+    house.work()
+    assert house.revision(ticket_id).triage.fields["urgency"].value == "High"
+    seen = [
+        house.ticket(ticket_id),
+        house.revision(ticket_id),
+        house.store.read(lambda tx: tx.audit.after(TENANT)),
+    ]
+    assert "eva" not in repr(seen)
+    assert "eva" not in repr(asked)
+    with pytest.raises(ConflictError):
+        house.accept(MESSAGE, key="k")
+    assert Submission(MESSAGE).digest == Submission(replace(MESSAGE, requester="")).digest
+
+
+def test_the_parts_of_the_work_are_timed() -> None:
+    house = House()
+
+    def slow(text):
+        house.clock.pause(0.25)
+        return SURE
+
+    house.judge = replace(house.judge, model=ScriptedModel(TAXONOMY, slow))
+    house.accept(RawMessage("", "one"))
+    ticket_id = house.accept(RawMessage("", "two"))
+    house.work()
+    assert house.revision(ticket_id).timings_ms == {
+        "triage": 250.0,
+        "canonicalize": 0.0,
+        "predict": 250.0,
+        "decide": 0.0,
+    }
+
+
+def test_another_policy_is_rehearsed_on_stored_receipts_and_nothing_is_kept() -> None:
+    house = House({**SURE, "urgency": ("Low", 0.9)})
+    vip = house.accept(replace(MESSAGE, requester="eva@example.org"))
+    other = house.accept(RawMessage("Mouse", "is broken"))
+    house.work()
+    waiting = house.accept(RawMessage("Printer", "jams"))
+    before = house.ticket(vip), house.revision(vip)
+    rules = (
+        Rule("VIP", requester=("eva@example.org",), at_least={"urgency": "High"}),
+        Rule("mouse", ("mouse",), review=("category",)),
+    )
+    calls = len(house.judge.model.calls)
+    found = rehearse(house.store, replace(house.judge, rules=rules), TENANT, 100)
+    assert (found.tickets, found.skipped) == (2, 1)
+    told = {(one.ticket_id, one.field): one.after.value for one in found.changes}
+    assert told[vip, "urgency"] == "High"
+    assert told[other, "category"] == ABSTAIN
+    assert waiting not in {one.ticket_id for one in found.changes}
+    assert (house.ticket(vip), house.revision(vip)) == before
+    assert len(house.judge.model.calls) == calls
+    assert rehearse(house.store, house.judge, TENANT, 100).changes == ()
+
+
+def test_a_rehearsal_goes_page_by_page_and_stops_at_its_limit() -> None:
+    house = House()
+    for number in range(120):
+        house.accept(RawMessage("", f"ticket {number}"))
+    while house.work():
+        pass
+    assert rehearse(house.store, house.judge, TENANT, 70).tickets == 70
+    assert rehearse(house.store, house.judge, TENANT, 1000).tickets == 120
+
+
+def test_a_field_in_shadow_is_said_to_be_applied_outside_of_it() -> None:
+    outcome = FieldTriage("x", 0.9, Decision.RECOMMEND, (("x", 0.9),), Reason.SHADOW)
+    assert counterfactual(outcome, FieldPolicy()) == "would be applied outside shadow mode"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "label"),
+    [
+        (FieldTriage("High", 0.2, Decision.RECOMMEND, (("Low", 0.7), ("High", 0.2))), "High"),
+        (FieldTriage(ABSTAIN, 0.2, Decision.REVIEW, (("Low", 0.7), ("High", 0.2))), "High"),
+        (FieldTriage(ABSTAIN, 0.3, Decision.REVIEW, (("Low", 0.7),)), "Low"),
+        (FieldTriage(None, 0.9, Decision.RECOMMEND, (("VPN", 0.1),)), NONE),
+    ],
+)
+def test_the_label_that_was_decided_upon_need_not_be_the_likeliest(outcome, label) -> None:
+    assert leading(outcome)[0] == label
