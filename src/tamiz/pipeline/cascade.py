@@ -16,7 +16,7 @@ from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText
 from tamiz.domain.triage import Decision, FieldTriage, Hit, Pool, Prediction, Reason
 from tamiz.pipeline.evidence import Evidence, weighed
-from tamiz.pipeline.severity import Floor, eased, floor
+from tamiz.pipeline.severity import Floor, floors
 
 ASKED_FROM = 0.05
 """A field whose pool gives the language model less weight than this is not asked: its word would change nothing."""
@@ -77,11 +77,12 @@ def consult(
 ) -> Consulted:
     """Decide one ticket. A failure of the language model leaves the encoder's outcomes as they are. `stood` are severities
     that were applied before: no later answer goes below them by itself."""
+    said, eased = floors(text.text, taxonomy) if cascade.floor else ({}, {})
     evidence = Evidence(
         prediction,
         pools=cascade.pools,
-        floors=_least(stood or {}, floor(text.text, taxonomy) if cascade.floor else {}, taxonomy),
-        eased={n: f.label for n, f in eased(text.text, taxonomy).items()} if cascade.floor else {},
+        floors=_least(stood or {}, said, taxonomy),
+        eased={name: each.label for name, each in eased.items()},
     )
     written, failure, asked = None, "", None
     if cascade.writer is not None:

@@ -51,22 +51,21 @@ def floor(text: str, taxonomy: Taxonomy) -> Mapping[str, Floor]:
 
     What is denied ("no outage"), over ("already solved") or only spoken of ("an outage drill") sets no floor.
     """
-    words = _words()
-    plain = text.translate(_PLAIN).lower()
-    return _floors(text, plain, taxonomy, words, _closed(plain, words))
+    return floors(text, taxonomy)[0]
 
 
-def eased(text: str, taxonomy: Taxonomy) -> Mapping[str, Floor]:
-    """Floors that would hold if the ticket did not say that something is over. It may speak of another matter ("the
-    printer is already fixed, but…"), so such words do not undo a cry in silence: they ease it to a suggestion."""
+def floors(text: str, taxonomy: Taxonomy) -> tuple[Mapping[str, Floor], Mapping[str, Floor]]:
+    """The floors, and those that would hold if the ticket did not say that something is over. It may speak of another
+    matter ("the printer is already fixed"), so such words ease a cry to a suggestion and do not undo it in silence."""
     words = _words()
     plain = text.translate(_PLAIN).lower()
     closed = _closed(plain, words)
-    if not closed:
-        return {}
     standing = _floors(text, plain, taxonomy, words, closed)
+    if not closed:
+        return standing, {}
     whole = _floors(text, plain, taxonomy, words, 0)
-    return {name: f for name, f in whole.items() if name not in standing or f.rank < standing[name].rank}
+    eased = {name: f for name, f in whole.items() if name not in standing or f.rank < standing[name].rank}
+    return standing, eased
 
 
 def _floors(text: str, plain: str, taxonomy: Taxonomy, words: _Words, closed: int) -> dict[str, Floor]:

@@ -10,7 +10,7 @@ import pytest
 
 from tamiz.domain.taxonomy import Field, FieldKind, Label, Taxonomy
 from tamiz.domain.taxonomy_file import default_taxonomy
-from tamiz.pipeline.severity import eased, floor
+from tamiz.pipeline.severity import floor, floors
 
 TAXONOMY = default_taxonomy()
 
@@ -82,7 +82,7 @@ def test_what_is_denied_over_or_only_spoken_of_sets_none(text) -> None:
     ],
 )
 def test_what_something_that_is_over_takes_back_is_eased_and_not_forgotten(text, expected) -> None:
-    assert {name: found.rank for name, found in eased(text, TAXONOMY).items()} == expected
+    assert {name: found.rank for name, found in floors(text, TAXONOMY)[1].items()} == expected
 
 
 def test_what_is_not_over_yet_still_counts() -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
@@ -14,11 +15,13 @@ pytest.importorskip("cryptography", reason="the vault needs cryptography")
 from tamiz.domain.errors import StoreError, StoreUnavailableError
 from tamiz.domain.records import Correction, Revision, TicketQuery
 from tamiz.domain.status import Status
-from tamiz.domain.ticket import CanonicalText
+from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket
 from tamiz.domain.triage import Receipt, Triage
 from tamiz.store.backup import backup, check, restore
+from tamiz.store.person import erase_person, find
 from tamiz.store.sqlite import DATABASE, SqliteStore
 from tamiz.store.upkeep import erase
+from tamiz.text.mentions import Person
 
 
 def names(store) -> set[str]:
@@ -127,6 +130,22 @@ def test_erased_text_is_in_no_file(store, ticket, length) -> None:
     assert b"canary" not in _bytes(store)
     assert b"harmless0001" in _bytes(store)
     assert check(store.path) == []
+
+
+def test_an_erased_person_is_in_no_file(store) -> None:
+    for number in range(60):
+        requester = "ana.canary@example.org" if number % 7 == 3 else f"bob{number}@example.org"
+        message = RawMessage("VPN", "It drops. " * number, requester=requester)
+        one = Ticket(f"t{number:06}", message, datetime(2025, 6, 1, tzinfo=UTC), "acme")
+        add(store, one)
+        store.write(lambda tx, one=one: _treat(tx, one, "for Ana Canary" if one.id == "t000001" else "x"))
+    assert b"canary" in _bytes(store).lower()
+    person = Person("ana.canary@example.org", ("Ana Canary",))
+    found = find(store, "acme", person)
+    assert len(found.traces) == 10
+    assert erase_person(store, "acme", person, found, "root", datetime(2025, 6, 2, tzinfo=UTC)).scrubbed
+    assert b"canary" not in _bytes(store).lower()
+    assert b"bob" in _bytes(store)
 
 
 def _treat(tx, one, text: str) -> None:
