@@ -194,6 +194,8 @@ def _field_policy(
     if not earned:
         return FieldPolicy(recommend_at=recommend_at)
     ladder = tuple(_rung(answers, correct, confidences, each) for each in LADDER)
+    if all(rung.apply_at is None for rung in ladder):
+        ladder = ()
     own = _rung(answers, correct, confidences, budget)
     if own.apply_at is not None:
         recommend_at = min(recommend_at, own.apply_at)

@@ -83,3 +83,5 @@ def test_a_model_keeps_what_other_budgets_would_give_and_none_applies_more_than_
     assert proven == sorted(proven, reverse=True)
     assert Policy.from_dict(policy.to_dict()) == policy
     assert fit_policy(TAXONOMY, predictions, examples, 0.02, earned=False).of("urgency").ladder == ()
+    few = fit_policy(TAXONOMY, predictions[:40], examples[:40], 0.02, earned=True)
+    assert few.of("urgency").ladder == (), "nothing proven, nothing kept"
