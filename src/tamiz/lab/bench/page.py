@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tamiz.lab.bench.llm_page import llm_section
+from tamiz.lab.bench.service_page import service_section
 
 OUT = Path("docs/benchmarks.md")
 FIGURES = Path("docs/figures")
@@ -70,6 +71,7 @@ def written() -> Path:
         "",
         *speed_table(speed["timings"]),
         "",
+        *service_section(FIGURES),
         *llm_section(FIGURES),
         "## Quality",
         *quality_tables(),

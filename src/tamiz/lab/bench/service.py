@@ -1,146 +1,130 @@
-"""How fast the real service accepts and triages: `tamiz serve` as a process, a load generator with keep-alive connections
-beside it on the same machine.
+"""How fast the real service accepts and triages, beside two common designs, all as processes on this machine with the
+load generator beside them; and what each has lost when all its processes are killed under load.
 
-python -m tamiz.lab.bench.service --count 20000 --out docs/figures/service.json
+python -m tamiz.lab.bench.service --out docs/figures/service.json (about fifteen minutes; needs redis-server and celery)
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import os
-import re
+import shutil
 import signal
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
+from tamiz.lab.bench.load import CONNECTIONS, load, milliseconds
+from tamiz.lab.bench.systems import Celery, InMemory, System, Tamiz, drained
 from tamiz.lab.synth import generate
 
-CONNECTIONS = 32
-UNLIMITED = "1000000"
-_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-_WAITING = re.compile(r'^tamiz_queue_jobs\{kind="triage",state="(?:waiting|leased)"\} (\S+)', re.MULTILINE)
+WARM, STILL = 64, 20.0
+KILL_AFTER = 1.0
+"""Seconds of load before everything is killed."""
+LOOK = 20.0
+"""Seconds over which the speed at a certain depth of the queue is taken."""
 
 
-def run(count: int, seed: int) -> dict[str, Any]:
-    """Requests per second, latencies in milliseconds, tickets kept, and tickets triaged per second."""
-    bodies = [
+def tickets(number: int, seed: int) -> list[bytes]:
+    """Bodies of requests."""
+    return [
         json.dumps({"subject": t.subject, "body": t.body}).encode()
-        for t in generate(2000, seed, split="valid")
+        for t in generate(number, seed, split="valid")
     ]
-    with tempfile.TemporaryDirectory() as home, serving(Path(home)) as (url, started):
-        asyncio.run(load(url, bodies[:64], 64))  # warm
-        before = time.perf_counter()
-        seconds, statuses = asyncio.run(load(url, bodies, count))
-        wall = time.perf_counter() - before
-        drained = _drained(url)
-        predict = _predict(url, bodies[:400])
-        kept = _metric(url, r'^tamiz_accepted_total\{new="true"\} (\S+)')
-    told = sorted(1e3 * s for s in seconds)
+
+
+def compared(system: System, bodies: Sequence[bytes], count: int, rounds: int) -> dict[str, Any]:
+    """Accepts per second, latencies, tickets triaged per second, and what a kill under load loses."""
+    started = system.start()
+    drained(system, load(system.url, "/classify", bodies, WARM).promised, STILL)
+    draws = [_draw(system, bodies, count) for _ in range(rounds)]
+    report = {"seconds_to_listen": round(started, 2), "rounds": draws, **_middle(draws)}
+    return {**report, "killed": _killed(system, bodies, count)}
+
+
+def _draw(system: System, bodies: Sequence[bytes], count: int) -> dict[str, Any]:
+    ledger = load(system.url, "/classify", bodies, count)
+    seconds, missing = drained(system, ledger.promised, STILL)
     return {
-        "requests": count,
-        "connections": CONNECTIONS,
-        "statuses": statuses,
-        "accepted_per_second": count / wall,
-        "p50_ms": statistics.median(told),
-        "p99_ms": told[int(0.99 * len(told))],
-        "worst_ms": told[-1],
-        "kept": kept,
-        "triaged_per_second_from_first_accept_to_empty_queue": count / (wall + drained),
-        "predict_p50_ms": statistics.median(predict),
-        "predict_p99_ms": sorted(predict)[int(0.99 * len(predict))],
-        "seconds_to_listen": started,
+        "accept": ledger.summary(),
+        "missing": missing,
+        "triaged_per_second": round(count / (ledger.wall + seconds), 1),
+        "triaged_per_second_once_accepted": round(count / seconds, 1),
     }
 
 
-@contextmanager
-def serving(home: Path) -> Iterator[tuple[str, float]]:
-    """A `tamiz serve --open` on a free port: its address, and the seconds until it listened."""
-    environment = {**os.environ, "TAMIZ_HOME": str(home), "TAMIZ_SERVE_RATE": UNLIMITED}
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tamiz", "serve", "--open", "--port", "0"],
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    try:
-        url = next(line.split()[-1] for line in process.stderr if line.startswith("Listening on "))
-        yield url, time.perf_counter() - begun
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+def _middle(draws: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Medians over the rounds."""
+    named = {
+        "accepted_per_second": [draw["accept"]["per_second"] for draw in draws],
+        "p50_ms": [draw["accept"]["p50_ms"] for draw in draws],
+        "p99_ms": [draw["accept"]["p99_ms"] for draw in draws],
+        "triaged_per_second": [draw["triaged_per_second"] for draw in draws],
+    }
+    return {name: statistics.median(values) for name, values in named.items()}
 
 
-async def load(url: str, bodies: Sequence[bytes], count: int) -> tuple[list[float], dict[str, int]]:
-    """Post `count` bodies to /classify over keep-alive connections; seconds per request, and answers by status."""
-    host, port = url.removeprefix("http://").split(":")
-    seconds: list[float] = []
-    statuses: dict[str, int] = {}
-    numbers = iter(range(count))
-
-    async def client() -> None:
-        reader, writer = await asyncio.open_connection(host, int(port))
-        for number in numbers:
-            body = bodies[number % len(bodies)]
-            begun = time.perf_counter()
-            writer.write(_request(host, body))
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = _LENGTH.search(head)
-            await reader.readexactly(int(length[1]) if length else 0)
-            seconds.append(time.perf_counter() - begun)
-            status = head.split(b" ", 2)[1].decode()
-            statuses[status] = statuses.get(status, 0) + 1
-        writer.close()
-        await writer.wait_closed()
-
-    await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
-    return seconds, statuses
+def _killed(system: System, bodies: Sequence[bytes], count: int) -> dict[str, int]:
+    """Kill all processes under load, start them again, and count what was promised and never came."""
+    timer = Timer(KILL_AFTER, system.end, (signal.SIGKILL,))
+    timer.start()
+    ledger = load(system.url, "/classify", bodies, 100 * count)
+    timer.join()
+    system.start()
+    _, missing = drained(system, ledger.promised, STILL)
+    system.end()
+    return {"promised": len(ledger.promised), "missing": missing}
 
 
-def _request(host: str, body: bytes) -> bytes:
-    head = f"POST /classify HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+def alone(system: Tamiz, bodies: Sequence[bytes], depth: int) -> dict[str, Any]:
+    """What only the service is asked: `/predict`, memory, and its speed with a long queue."""
+    system.start()
+    load(system.url, "/predict", bodies, WARM, connections=1)
+    predict = load(system.url, "/predict", bodies, 500, connections=1)
+    at_rest = system.megabytes()
+    shallow = _rate(system, load(system.url, "/classify", bodies, int(LOOK * 400)).promised)
+    queued = load(system.url, "/classify", bodies, depth)
+    late = queued.seconds[-depth // 10 :]
+    report = {
+        "predict": predict.summary(),
+        "megabytes_after_predict": at_rest,
+        "triaged_per_second_short_queue": shallow,
+        "queued": depth,
+        "accepted_per_second_while_it_grew": queued.summary()["per_second"],
+        "p99_ms_at_the_end": milliseconds(late, 99),
+        "triaged_per_second_long_queue": _rate(system, queued.promised),
+        "lost": len(set(queued.promised) - system.kept()),
+        "megabytes": system.megabytes(),
+    }
+    system.end()
+    return report
 
 
-def _predict(url: str, bodies: Sequence[bytes]) -> list[float]:
-    times = []
-    for body in bodies:
-        request = urllib.request.Request(f"{url}/predict", body, {"Content-Type": "application/json"})
-        begun = time.perf_counter()
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            answer.read()
-        times.append(1e3 * (time.perf_counter() - begun))
-    return times
+def _rate(system: Tamiz, promised: Sequence[str]) -> float:
+    """Tickets per second over some seconds while the queue is not empty."""
+    wanted, begun = set(promised), time.perf_counter()
+    before = len(wanted & system.done())
+    time.sleep(LOOK)
+    done = len(wanted & system.done())
+    return round((done - before) / (time.perf_counter() - begun), 1)
 
 
-def _drained(url: str) -> float:
-    """Seconds until no ticket waits."""
-    begun = time.perf_counter()
-    while sum(float(n) for n in _WAITING.findall(_metrics(url))) > 0.0:
-        time.sleep(0.2)
-    return time.perf_counter() - begun
-
-
-def _metric(url: str, pattern: str) -> float:
-    found = re.search(pattern, _metrics(url), re.MULTILINE)
-    return float(found[1]) if found else 0.0
-
-
-def _metrics(url: str) -> str:
-    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
-        text: bytes = answer.read()
-    return text.decode()
+def run(count: int, rounds: int, depth: int, seed: int) -> dict[str, Any]:
+    """All systems, one after the other."""
+    bodies = tickets(2000, seed)
+    report: dict[str, Any] = {"connections": CONNECTIONS, "count": count, "seed": seed, "systems": {}}
+    service = Tamiz()
+    for system in (service, InMemory(), Celery(careful=True), Celery(careful=False)):
+        report["systems"][system.name] = compared(system, bodies, count, rounds)
+        print(system.name, json.dumps(report["systems"][system.name]), flush=True)
+        shutil.rmtree(system.home)
+    fresh = Tamiz()
+    report["alone"] = alone(fresh, bodies, depth)
+    shutil.rmtree(fresh.home)
+    return report
 
 
 def main() -> None:
@@ -148,11 +132,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--count", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--depth", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     told = parser.parse_args()
-    report = run(told.count, told.seed)
+    report = run(told.count, told.rounds, told.depth, told.seed)
     told.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     print(json.dumps(report, indent=1))
 
