@@ -21,6 +21,7 @@ from tamiz.domain.ports import Clock, Model
 from tamiz.domain.records import Lease
 from tamiz.domain.storage import Store, Tx
 from tamiz.jobs import Event, Handler, LoopSettings, Pool, SteadyClock, What, Worker
+from tamiz.models.threads import give_way
 from tamiz.observe.logs import log
 from tamiz.observe.metrics import Metrics
 from tamiz.pipeline.cascade import Cascade
@@ -135,7 +136,9 @@ def open_service(settings: Settings, environ: Mapping[str, str] = os.environ) ->
     key_file = _first_key(settings, store, clock, bits)
     alone = not settings.store_url.get_secret_value()
     model = judges.current.model
-    return Service(store, judges, model, Pool(workers, clock), clock, metrics, key_file, alone, changed)
+    return Service(
+        store, judges, model, Pool(workers, clock, give_way), clock, metrics, key_file, alone, changed
+    )
 
 
 def live_judges(settings: Settings, clock: Clock) -> LiveJudges:

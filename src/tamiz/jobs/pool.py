@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Thread
 
 from tamiz.domain.ports import Clock
@@ -12,13 +12,20 @@ from tamiz.jobs.loop import Worker, WorkerState
 class Pool:
     """Starts, wakes and stops workers together. They share one owner, the process: leases tell the rest apart."""
 
-    def __init__(self, workers: Sequence[Worker], clock: Clock) -> None:
-        """ValueError where the workers have different owners."""
+    def __init__(
+        self, workers: Sequence[Worker], clock: Clock, first: Callable[[], None] = lambda: None
+    ) -> None:
+        """Each thread calls `first` before it works. ValueError where the workers have different owners."""
         if len({worker.owner for worker in workers}) > 1:
             raise ValueError("the workers of a pool have one owner")
         self._workers, self._clock = tuple(workers), clock
+
+        def run(worker: Worker) -> None:
+            first()
+            worker.run()
+
         self._threads = [
-            Thread(target=worker.run, name=f"tamiz-worker-{'-'.join(worker.kinds)}", daemon=True)
+            Thread(target=run, args=(worker,), name=f"tamiz-worker-{'-'.join(worker.kinds)}", daemon=True)
             for worker in workers
         ]
 

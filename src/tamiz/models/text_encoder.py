@@ -17,6 +17,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from tamiz.models.threads import give_way
+
 TAIL_SHARE = 4
 """A long text keeps its first three quarters of the tokens and, from its end, the last quarter."""
 
@@ -75,7 +77,7 @@ class TextEncoder:
         if self._threads == 1:
             return np.stack([self._run(self._session, text) for text in texts])
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="encoder")
+            self._pool = ThreadPoolExecutor(self._threads, "encoder", initializer=give_way)
         return np.stack(list(self._pool.map(partial(self._run, self._session), texts)))
 
     def _run(self, session: onnxruntime.InferenceSession, text: str) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from random import Random
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, current_thread
 from time import monotonic
 
 import pytest
@@ -219,12 +219,14 @@ def test_heartbeats_come_while_a_handler_runs():
 def test_a_pool_works_wakes_tells_and_drains():
     rig = Rig()
     gate = Gate(rig)
+    begun_in: list[str] = []
     pool = Pool(
         [
             rig.worker({"triage": gate, "push": gate}, settings=ASLEEP),
             rig.worker({"enrich": gate}, settings=ASLEEP),
         ],
         rig.clock,
+        lambda: begun_in.append(current_thread().name),
     )
     assert pool.reclaim() == 0
     pool.start()
@@ -244,6 +246,7 @@ def test_a_pool_works_wakes_tells_and_drains():
     assert pool.stop(SOON)
     assert [state.running for state in pool.states()] == [False, False]
     assert rig.done == ["a"]
+    assert sorted(begun_in) == ["tamiz-worker-enrich", "tamiz-worker-triage-push"]
 
 
 def test_the_workers_of_a_pool_have_one_owner():
