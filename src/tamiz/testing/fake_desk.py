@@ -4,16 +4,14 @@
     desk.put("IT-1", subject="VPN", fields={"priority": None})
     desk.edit("IT-1", {"priority": "Low"}, actor="ana")
 
-It helps nobody to write once: an effect that is sent twice is applied twice, and both stand in the ledger.
+`python -m tamiz.testing.desk_server` is one as a process of its own, `tamiz.testing.http_desk` the connector to it. It helps nobody to write once: an effect that is sent twice is applied twice, and both stand in the ledger.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from itertools import count
@@ -29,31 +27,16 @@ from tamiz.domain.desk import (
     Hint,
     Outcome,
     Page,
-    Trouble,
     Value,
 )
 from tamiz.domain.ports import Clock
-from tamiz.domain.retry_after import seconds_told
 from tamiz.testing.desk_faults import Fault, FaultPlan
+from tamiz.testing.desk_wire import SECRET, SIGNATURE, Applied, read_error, read_webhook, signature
 
 T = TypeVar("T")
 
 US = "tamiz"
 """The actor of what came through the port."""
-
-SIGNATURE = "x-fake-signature"
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """One effect that took place: who did what to which ticket. `act` is update, note, create, close or delete."""
-
-    at: datetime
-    actor: str
-    act: str
-    ticket_id: str
-    values: Mapping[str, Value] = field(default_factory=dict)
-    marker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +51,7 @@ class Called:
 class FakeDesk:
     """The Desk port. `ledger` has all that was applied, `calls` all that arrived, `webhooks` all that was sent out. With
     `compares` False a version is looked at when a request arrives and not once more when it is applied, as with desks
-    that cannot do both in one step. Thread-safe."""
+    that cannot do both in one step. `wrote` hears of every entry of the ledger. Thread-safe."""
 
     def __init__(
         self,
@@ -78,13 +61,14 @@ class FakeDesk:
         discovery: Discovery | None = None,
         page: int = 50,
         compares: bool = True,
+        wrote: Callable[[Applied], None] = lambda one: None,
     ) -> None:
-        self.name, self.secret = name, b"fake secret"
+        self.name = name
         self.faults = faults or FaultPlan()
         self.calls: list[Called] = []
         self.webhooks: list[tuple[dict[str, str], bytes]] = []
         self.revoked = False
-        self._clock, self._page, self._compares = clock, page, compares
+        self._clock, self._page, self._compares, self._wrote = clock, page, compares, wrote
         self._discovery = discovery or Discovery({}, compares=compares)
         self._tickets: dict[str, DeskTicket] = {}
         self._marks: dict[str, list[tuple[datetime, str]]] = {}
@@ -152,10 +136,7 @@ class FakeDesk:
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Hint:
         """What a webhook is about, once its HMAC-SHA256 holds."""
-        if not hmac.compare_digest(headers.get(SIGNATURE, ""), self._signature(body)):
-            raise self._error("the signature of a webhook does not hold", status=401)
-        told = json.loads(body)
-        return Hint(told["ticket"], told["event"], told["delivery"])
+        return read_webhook(headers, body, SECRET, self.name)
 
     def discover(self) -> Discovery:
         """What it was made with."""
@@ -165,18 +146,7 @@ class FakeDesk:
 
     def classify_error(self, error: DeskError) -> Outcome:
         """By status and Retry-After; no status is a lost connection."""
-        status, reason = int(str(error.facts.get("status") or 0)), str(error.facts.get("reason", ""))
-        after = seconds_told(error.facts.get("retry_after"), self._clock.now())
-        kinds = {
-            401: Trouble.AUTH,
-            404: Trouble.GONE,
-            409: Trouble.CONFLICT,
-            422: Trouble.INVALID,
-            429: Trouble.QUOTA,
-        }
-        kind = Trouble.RETRY if status == 503 else kinds.get(status, Trouble.UNKNOWN)
-        named = error.facts.get("fields")
-        return Outcome(kind, reason, after, named if isinstance(named, tuple) else ())
+        return read_error(error, self._clock.now())
 
     # What people and tests do
 
@@ -298,6 +268,7 @@ class FakeDesk:
         marker: str = "",
     ) -> None:
         self._ledger.append(Applied(self._now(), actor, act, ticket_id, dict(values or {}), marker))
+        self._wrote(self._ledger[-1])
         if marker and act != "update":
             self._marks.setdefault(ticket_id, []).append((self._now(), marker))
 
@@ -305,7 +276,7 @@ class FakeDesk:
         number = next(self._numbers)
         self._tickets[ticket.id] = replace(ticket, version=f"v{number}", updated_at=self._now())
         body = json.dumps({"ticket": ticket.id, "event": event, "delivery": f"d{number}"}).encode()
-        self.webhooks.append(({SIGNATURE: self._signature(body)}, body))
+        self.webhooks.append(({SIGNATURE: signature(SECRET, body)}, body))
 
     def _shown(self, ticket_id: str) -> DeskTicket:
         indexed = self._now() - timedelta(seconds=self.faults.lag)
@@ -320,9 +291,6 @@ class FakeDesk:
     def _told(self) -> str:
         moment = self._now() + timedelta(seconds=self.faults.retry_after)
         return format_datetime(moment, usegmt=True) if self.faults.as_date else str(self.faults.retry_after)
-
-    def _signature(self, body: bytes) -> str:
-        return hmac.new(self.secret, body, hashlib.sha256).hexdigest()
 
     def _error(self, reason: str, **facts: object) -> DeskError:
         return DeskError(desk=self.name, reason=reason, **facts)
