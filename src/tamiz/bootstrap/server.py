@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamiz.bootstrap.clock import SystemClock
+from tamiz.bootstrap.desks import pushes
 from tamiz.bootstrap.policy_file import HousePolicy, LivePolicy
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.wiring import canonicalizer, find_model
@@ -26,8 +27,9 @@ from tamiz.observe.logs import log
 from tamiz.observe.metrics import Metrics
 from tamiz.pipeline.cascade import Cascade
 from tamiz.service import keys
-from tamiz.service.accept import ENRICH, TRIAGE
+from tamiz.service.accept import ENRICH, PUSH, TRIAGE
 from tamiz.service.judge import Judge
+from tamiz.service.push_end import given_up
 from tamiz.service.work import Done, Triaging, buried
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ STORE_FOLDER = "store"
 FIRST_KEY = "first-key"
 REFRESH_SECONDS = 1.0
 ENRICH_LEASE = 300.0
+PUSH_LEASE = 60.0
 
 
 class LiveJudges:
@@ -121,15 +124,17 @@ def open_service(settings: Settings, environ: Mapping[str, str] = os.environ) ->
             listener(done.record.tenant, done.record.id)
 
     def worker(kinds: Mapping[str, Handler], loop: LoopSettings) -> Worker:
-        def mourn(tx: Tx, lease: Lease) -> None:
-            buried(tx, lease, clock)
-
-        return Worker(store, kinds, owner, clock, random.Random(), loop, mourn, _hook(metrics))
+        return Worker(store, kinds, owner, clock, random.Random(), loop, mourner(clock), _hook(metrics))
 
     owner = f"{socket.gethostname()}-{os.getpid()}-{bits(32):08x}"
     fast = Triaging(store, judges, clock, bits, told)
-    loop = LoopSettings(batch=32)
-    workers = [worker({TRIAGE: fast}, loop) for _ in range(settings.serve.workers)]
+    loop, pushers = LoopSettings(batch=32), list[Worker]()
+    if settings.desks:
+        planning, pushing = pushes(settings, store, lambda t: judges(t).taxonomy, clock, bits, metrics)
+        fast = replace(fast, saved=planning)
+        pushers.append(worker({PUSH: pushing}, replace(loop, batch=1, lease=PUSH_LEASE)))
+        changed.append(lambda tenant, ticket_id: pushers[0].wake())
+    workers = [*(worker({TRIAGE: fast}, loop) for _ in range(settings.serve.workers)), *pushers]
     if judges.current.enriches:
         slow = replace(fast, enrich=True)
         workers.append(worker({ENRICH: slow}, replace(loop, batch=4, lease=ENRICH_LEASE)))
@@ -175,6 +180,18 @@ def _first_key(settings: Settings, store: Store, clock: Clock, bits: Callable[[i
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(key + "\n")
     return path
+
+
+def mourner(clock: Clock) -> Callable[[Tx, Lease], None]:
+    """What the burial of a job leaves for people to see."""
+
+    def mourn(tx: Tx, lease: Lease) -> None:
+        if lease.job.kind == PUSH:
+            given_up(tx, lease, clock)
+        else:
+            buried(tx, lease, clock)
+
+    return mourn
 
 
 def _hook(metrics: Metrics) -> Callable[[Event], None]:

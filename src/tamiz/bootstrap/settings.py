@@ -21,27 +21,43 @@ grace = 20.0                 # seconds for work in hand when it is told to stop 
 rate = 1000                  # requests per second and key, twice as many at once  TAMIZ_SERVE_RATE
 docs = false                 # a page about the API at /docs                       TAMIZ_SERVE_DOCS
 policy = "policy.toml"       # modes and rules, read again when changed            TAMIZ_SERVE_POLICY
+[push]                       # writing to desks
+quiescence = 120.0           # seconds after which a request that nobody saw the end of has surely been applied, or never
+                             # will be                                             TAMIZ_PUSH_QUIESCENCE
+[[desks]]                    # ticket systems that tickets come from, one table each; in this file alone
+name = "it"                  # what a ticket names as its desk
+tenant = "default"
+kind = "fake"                # which connector: see `tamiz.bootstrap.desks`
+url = "http://127.0.0.1:9000"
+writes = ["category"]        # fields that may be written; without: every one
+defaults = { priority = "Low" }  # what the desk puts into a field that nobody filled
 Secrets come from the environment alone: TAMIZ_LLM_KEY of a provider, TAMIZ_STORE_URL of a PostgreSQL database (else SQLite
-in the data folder), TAMIZ_VAULT_KEY (64 hex digits) under which raw text is encrypted.
+in the data folder), TAMIZ_VAULT_KEY (64 hex digits) under which raw text is encrypted, TAMIZ_DESKS_<TENANT>_<NAME>_KEY of a
+desk.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit
 
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from tamiz.domain.errors import ConfigError
+from tamiz.domain.ticket import DEFAULT_TENANT
 
 FILE_NAME = "tamiz.toml"
 _PREFIX = "TAMIZ_"
 _POLICY = "TAMIZ_POLICY_"
 _LLM = "TAMIZ_LLM_"
-_SERVE = "TAMIZ_SERVE_"
+_TABLES = {"llm": _LLM, "serve": "TAMIZ_SERVE_", "push": "TAMIZ_PUSH_"}
+_WAYS = frozenset({"api", "cli", "file"})
 _SECRETS = {"store_url": "TAMIZ_STORE_URL", "vault_key": "TAMIZ_VAULT_KEY"}
 
 
@@ -74,6 +90,34 @@ class ServeSettings(BaseModel):
     policy: Path = Path("policy.toml")
 
 
+class PushSettings(BaseModel):
+    """How desks are written to. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quiescence: float = Field(120.0, ge=1.0, le=86_400.0)
+
+
+class DeskSettings(BaseModel):
+    """A tenant's desk. `writes` are the fields that may be written (None: every one), `defaults` what stands in a field
+    where nobody chose a value. Unknown keys are refused, and so is a key in a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$")
+    tenant: str = Field(DEFAULT_TENANT, min_length=1)
+    kind: str
+    url: str
+    writes: tuple[str, ...] | None = None
+    defaults: dict[str, str] = {}
+    key: SecretStr = SecretStr("")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable with its key."""
+        return re.sub(r"[^A-Z0-9]", "_", f"TAMIZ_DESKS_{self.tenant}_{self.name}_KEY".upper())
+
+
 class Settings(BaseModel):
     """What a person may set. Unknown keys are refused."""
 
@@ -85,6 +129,8 @@ class Settings(BaseModel):
     policy: dict[str, str] = {}
     llm: LlmSettings = LlmSettings()
     serve: ServeSettings = ServeSettings()
+    push: PushSettings = PushSettings()
+    desks: tuple[DeskSettings, ...] = ()
     store_url: SecretStr = SecretStr("")
     vault_key: SecretStr = SecretStr("")
 
@@ -107,7 +153,7 @@ def load_settings(environ: Mapping[str, str], folder: Path) -> Settings:
         if name in values:
             raise ConfigError(key=name, mistake=f"secrets do not belong into a file; set {variable}")
         values[name] = environ.get(variable, "")
-    for table, prefix in (("llm", _LLM), ("serve", _SERVE)):
+    for table, prefix in _TABLES.items():
         told = {k[len(prefix) :].lower(): v for k, v in environ.items() if k.startswith(prefix) and v}
         if told:
             values[table] = {**values.get(table, {}), **told}
@@ -117,7 +163,33 @@ def load_settings(environ: Mapping[str, str], folder: Path) -> Settings:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ConfigError(key=key, mistake=first["msg"].lower()) from error
-    return settings.model_copy(update={"home": settings.home.expanduser()})
+    desks = _with_keys(settings.desks, environ)
+    return settings.model_copy(update={"home": settings.home.expanduser(), "desks": desks})
+
+
+def _with_keys(desks: tuple[DeskSettings, ...], environ: Mapping[str, str]) -> tuple[DeskSettings, ...]:
+    """The desks with their keys. ConfigError for what no shape can tell."""
+    variables = Counter(desk.variable for desk in desks)
+    for number, desk in enumerate(desks):
+        place, parts = f"desks.{number}", _address(desk.url)
+        if desk.key.get_secret_value() or parts.username is not None or parts.password is not None:
+            raise ConfigError(key=place, mistake=f"keys do not belong into a file; set {desk.variable}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(key=f"{place}.url", mistake="it is no http:// or https:// address")
+        if desk.name in _WAYS:
+            raise ConfigError(key=f"{place}.name", mistake=f"'{desk.name}' is what tickets from no desk bear")
+        if variables[desk.variable] > 1:
+            raise ConfigError(
+                key=f"{place}.name", mistake=f"another desk would have its key in {desk.variable} too"
+            )
+    return tuple(desk.model_copy(update={"key": SecretStr(environ.get(desk.variable, ""))}) for desk in desks)
+
+
+def _address(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -49,6 +49,15 @@ class Metrics:
         self._asked = Counter(
             "tamiz_writer_answers_total", "Answers of the language model.", ["outcome"], registry=made
         )
+        self._pushes = Counter(
+            "tamiz_pushes_total",
+            "What became of writes to desks: done, skipped, parked, again (surely not written) or unknown.",
+            ["desk", "outcome"],
+            registry=made,
+        )
+        self._pauses = Counter(
+            "tamiz_desk_pauses_total", "How often a desk was left alone.", ["desk"], registry=made
+        )
         self._queue = Gauge("tamiz_queue_jobs", "Jobs in the queue.", ["kind", "state"], registry=made)
         self._age = Gauge(
             "tamiz_queue_age_seconds",
@@ -81,6 +90,14 @@ class Metrics:
     def corrected(self, field: str, wrong: bool) -> None:
         """A person gave a field a value."""
         self._corrections.labels(field, str(wrong).lower()).inc()
+
+    def pushed(self, desk: str, outcome: str) -> None:
+        """A step of an effect at a desk came to an end."""
+        self._pushes.labels(desk, outcome).inc()
+
+    def paused(self, desk: str) -> None:
+        """A desk is left alone from now on."""
+        self._pauses.labels(desk).inc()
 
     def job(self, kind: str, event: str) -> None:
         """Something happened to a job."""

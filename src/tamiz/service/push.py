@@ -71,6 +71,7 @@ class Pushing:
     random: Random
     settings: PushSettings = PushSettings()
     told: Callable[[Effect], None] = lambda effect: None
+    paused: Callable[[Pause], None] = lambda pause: None
 
     def __call__(self, leases: Sequence[Lease]) -> None:
         """Take the ticket of each lease one step on. A lease that was lost meanwhile is passed over. Raises what the
@@ -184,9 +185,10 @@ class Pushing:
         if effect.attempts >= self.settings.tries:
             self._end(lease, effect, replace(effect, state=EffectState.PARKED, reason=WORN + effect.reason))
             return
-        held = self.store.write(lambda tx: self._intend(tx, lease, effect, going, corrected))
-        if self.clock.now() >= held.expires:
-            raise LeaseLostError(job=lease.job.id, epoch=lease.epoch)
+        self.store.write(lambda tx: self._intend(tx, lease, effect, going, corrected))
+        if self.clock.now() > going.changed_at + timedelta(seconds=self.settings.call):
+            self._later(lease, going.due)  # too late to begin: from then on somebody may read the desk anew
+            return
         try:
             ticket = call()
         except DeskError as error:
@@ -197,15 +199,13 @@ class Pushing:
 
     def _intend(
         self, tx: Tx, lease: Lease, effect: Effect, going: Effect, corrected: Mapping[str, Value]
-    ) -> Lease:
+    ) -> None:
         put_same(tx, effect, going)
         if not going.note and tx.tickets.corrected(effect.tenant, effect.ticket_id) != dict(corrected):
             raise ConflictError(what=f"ticket '{effect.ticket_id}'", reason="a person corrected it")
         end = max(lease.expires, going.changed_at + timedelta(seconds=self.settings.call))
-        held = tx.jobs.extend([lease], end)
-        if not held:
+        if not tx.jobs.extend([lease], end):
             raise LeaseLostError(job=lease.job.id, epoch=lease.epoch)
-        return held[0]
 
     # What went wrong
 
@@ -258,18 +258,21 @@ class Pushing:
         due = until or now + timedelta(seconds=self.settings.look)
         job = self._job(lease, due + timedelta(seconds=self.random.uniform(0.0, self.settings.spread)))
 
-        def work(tx: Tx) -> None:
+        def work(tx: Tx) -> bool:
             put_same(tx, now_is, replace(kept, changed_at=now))
             standing = {one.desk: one for one in tx.outbox.pauses(pause.tenant)}.get(pause.desk)
-            if standing is None or not standing.holds(now):
+            new = standing is None or not standing.holds(now)
+            if new:
                 detail = {"reason": outcome.trouble.value}
                 tx.audit.add(AuditEntry(pause.tenant, now, WORKER, "pause desk", pause.desk, detail))
-            if standing is None or not standing.holds(now) or _longer(pause, standing):
+            if new or (standing is not None and _longer(pause, standing)):
                 tx.outbox.pause(pause)
             tx.jobs.finish(lease)
             tx.jobs.add(job)
+            return new
 
-        self.store.write(work)
+        if self.store.write(work):
+            self.paused(pause)
         self.told(kept)
 
     # What is committed

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tamiz.domain.errors import ConflictError
-from tamiz.domain.outbox import Effect, EffectState
+from tamiz.domain.outbox import Effect, EffectState, Pause
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import AuditEntry, Lease
 from tamiz.domain.status import TRANSITIONS, Status
@@ -59,6 +59,17 @@ def given_up(tx: Tx, lease: Lease, clock: Clock) -> None:
             parked = replace(effect, state=EffectState.PARKED, reason=ABANDONED, changed_at=now)
             tx.outbox.put(parked)
             ended(tx, parked, now)
+
+
+def parked(store: Store, tenant: str, after: int = 0, limit: int = 1000) -> list[Effect]:
+    """The tenant's effects that wait for a person, with a number above `after`, in order."""
+    return store.read(lambda tx: tx.outbox.page(tenant, EffectState.PARKED, None, after, limit))
+
+
+def paused(store: Store, clock: Clock, tenant: str) -> list[Pause]:
+    """The tenant's desks that are left alone now."""
+    now = clock.now()
+    return [one for one in store.read(lambda tx: tx.outbox.pauses(tenant)) if one.holds(now)]
 
 
 def push_again(

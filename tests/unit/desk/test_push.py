@@ -10,7 +10,7 @@ from tamiz.domain.records import Correction
 from tamiz.domain.status import Status
 from tamiz.service.accept import PUSH
 from tamiz.service.push import GONE, NO_SEAT, TOUCHED, WORN, PushSettings
-from tamiz.service.push_end import push_again, resume
+from tamiz.service.push_end import parked, paused, push_again, resume
 from tamiz.service.push_plan import plan_note
 from tamiz.service.weigh import CLOSED, PERSON
 from tamiz.testing.desk_faults import Fault, FaultPlan
@@ -110,8 +110,10 @@ def test_a_revoked_credential_pauses_the_desk_and_loses_nothing() -> None:
     house.desk.revoked = False
     house.run(1000.0)
     assert house.states() == ["planned"]
+    assert [(one.desk, one.until) for one in paused(house.store, house.clock, TENANT)] == [(DESK, None)]
     assert resume(house.store, house.clock, TENANT, DESK, "ana")
     assert not resume(house.store, house.clock, TENANT, DESK, "ana")
+    assert paused(house.store, house.clock, TENANT) == []
     house.run(house.settings.look + 60.0)
     assert house.states() == house.states("IT-2") == ["done"]
     assert len(house.ours()) == len(house.ours("IT-2")) == 1
@@ -227,6 +229,7 @@ def test_a_job_that_kills_every_worker_is_shown_to_people() -> None:
     house.run(1000.0)
     assert house.workers > MOST_CRASHES
     assert (house.states(), house.ours()) == (["parked"], [])
+    assert parked(house.store, TENANT) == house.effects()
     house.die = lambda point: None
     push_again(house.store, house.clock, house.random.getrandbits, TENANT, "IT-1", "triage:1", "ana")
     house.run()
@@ -252,6 +255,17 @@ def test_a_worker_that_wakes_up_late_writes_nothing(point, compares, calls) -> N
     assert (house.states(), len(house.ours())) == (["done"], 1)
     assert sum(call.name == "update" for call in house.desk.calls) == calls
     assert [one.act for one in house.audit()].count("push") == 1
+
+
+def test_a_call_that_would_begin_too_late_is_not_made_though_the_lease_holds() -> None:
+    house = Rig(settings=PushSettings(call=5.0))
+    house.open()
+    house.triage(category=LABEL)
+    house.die = _once("after intent", lambda: house.clock.pause(6.0))
+    assert house.step()
+    assert [one.name for one in house.desk.calls] == ["get"]
+    house.run()
+    assert (house.states(), len(house.ours())) == (["done"], 1)
 
 
 def test_quiescence_is_a_job_that_is_due_later() -> None:
