@@ -1,4 +1,4 @@
-"""Several processes on one PostgreSQL store: one accepts, another works, and a stop is clean."""
+"""Several processes on one PostgreSQL store: one accepts, others triage and write to a desk, and a stop is clean."""
 
 from __future__ import annotations
 
@@ -23,28 +23,38 @@ for package in (
     pytest.importorskip(package, reason="the extra 'serve' is not installed")
 
 from tamiz.bootstrap.clock import SystemClock
+from tamiz.domain.outbox import EffectState
 from tamiz.domain.status import Status
-from tamiz.domain.ticket import RawMessage
+from tamiz.domain.taxonomy_file import default_taxonomy
+from tamiz.domain.ticket import RawMessage, Source
 from tamiz.service.accept import Submission, accept
 from tamiz.store.postgres import PostgresStore
+from tamiz.testing.desk_process import DeskProcess
+
+FIELD = default_taxonomy().primary
+LABEL = default_taxonomy().field(FIELD).keys[0]
 
 
-def test_workers_of_another_process_triage_what_was_accepted(new_database, tmp_path) -> None:
+def test_workers_of_other_processes_triage_what_was_accepted_and_push_it_once(new_database, tmp_path) -> None:
     url = new_database()
     store, clock, bits = PostgresStore(url), SystemClock(), random.Random(3).getrandbits
-    ids = [
-        accept(store, clock, bits, Submission(RawMessage("VPN", f"is down in office {i}"))).result().ticket_id
-        for i in range(30)
-    ]
     environment = {**os.environ, "TAMIZ_HOME": str(tmp_path), "TAMIZ_STORE_URL": url}
     command = [sys.executable, "-m", "tamiz", "work"]
+    (tmp_path / "policy.toml").write_text(f'[[rules]]\nname = "all"\nset = {{ {FIELD} = "{LABEL}" }}\n')
     pause, deadline = threading.Event(), clock.monotonic() + 120.0
-    with (tmp_path / "log").open("ab") as log:
+    with DeskProcess(tmp_path / "ledger.jsonl") as desk, (tmp_path / "log").open("ab") as log:
+        (tmp_path / "tamiz.toml").write_text(f'[[desks]]\nname = "it"\nkind = "fake"\nurl = "{desk.url}"\n')
+        ids = []
+        for number in range(30):
+            desk.put(f"IT-{number}")
+            message, source = RawMessage("VPN", f"is down in office {number}"), Source("it", f"IT-{number}")
+            ids.append(accept(store, clock, bits, Submission(message, source=source)).result().ticket_id)
         workers = [subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=log) for _ in range(2)]
         try:
             while clock.monotonic() < deadline:
                 records = [store.read(lambda tx, each=each: tx.tickets.get("default", each)) for each in ids]
-                if all(record.status is not Status.PENDING for record in records):
+                done = store.read(lambda tx: tx.outbox.page("default", EffectState.DONE))
+                if all(record.status is not Status.PENDING for record in records) and len(done) == 30:
                     break
                 pause.wait(0.1)
         finally:
@@ -52,5 +62,8 @@ def test_workers_of_another_process_triage_what_was_accepted(new_database, tmp_p
                 worker.send_signal(signal.SIGTERM)
             ends = [worker.wait(timeout=60) for worker in workers]
             store.close()
+        ledger = desk.ledger
     assert {record.revision for record in records} == {1}
+    assert sorted(one.ticket_id for one in ledger) == sorted(f"IT-{number}" for number in range(30))
+    assert {one.marker for one in ledger} == {one.key for one in done}
     assert ends == [0, 0]
