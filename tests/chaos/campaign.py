@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import cycle
+from pathlib import Path
 from random import Random
 
+from tamiz.bootstrap.server import STORE_FOLDER
 from tamiz.domain.status import Status
+from tamiz.store.sqlite import DATABASE
+from tamiz.testing.desk_process import DeskProcess
 
 from .failpoints import POINTS
-from .harness import PATIENCE, Caller, Service
+from .harness import PATIENCE, Caller, Service, until
 from .load import Load, percentile
 from .plan import Plan
 
@@ -24,8 +30,6 @@ MEAN_LIFE = 0.15
 """Seconds that a service lives on average after its first answer; lives are exponential."""
 SOON = 10.0
 """Seconds within which a failpoint is reached, if it is at all."""
-OFTEN = {"lease": 3, "accept": 12, "answer": 12, "model": 12, "result": 12}
-"""How often a place can be passed with so few tickets, at the least; others once."""
 
 
 @dataclass
@@ -86,10 +90,15 @@ def orders(number: int, random: Random) -> Iterator[str]:
 
 
 def kill_often(
-    start: Callable[[Plan], Service], plan: Plan, failpoints: Iterable[str], seed: int
+    start: Callable[[Plan], Service],
+    plan: Plan,
+    failpoints: Iterable[str],
+    seed: int,
+    desk: DeskProcess | None = None,
 ) -> Campaign:
-    """A whole campaign; at its end the last service has worked off its queue and stopped by itself."""
-    random, made = Random(seed), Campaign(Load(CLIENTS, seed))
+    """A whole campaign; at its end the last service has worked off its queue and stopped by itself. With a desk all
+    tickets come from there, and go back."""
+    random, made = Random(seed), Campaign(Load(CLIENTS, seed, desk))
     for failpoint in failpoints:
         service = start(replace(plan, failpoint=failpoint))
         made.turn(service, failpoint, random.expovariate(1 / MEAN_LIFE))
@@ -98,6 +107,7 @@ def kill_often(
     made.load.finish()
     if plan.kind != "naive":  # it cannot say what it has left, and finishes that when it is stopped
         drain(last)
+        until(lambda: not left(Path(plan.home)), "all jobs are done")
     made.note(last)
     assert last.stop() in (0, -signal.SIGTERM if plan.kind == "naive" else 0)
     return made
@@ -113,3 +123,9 @@ def drain(service: Service) -> None:
             return
         caller.ask(f"/tickets/{page['tickets'][0]['ticket_id']}?wait=20")
     raise AssertionError("the queue is not worked off")
+
+
+def left(home: Path) -> int:
+    """How many jobs are not done, the dead ones apart."""
+    with closing(sqlite3.connect(home / STORE_FOLDER / DATABASE)) as file:
+        return int(file.execute("SELECT count(*) FROM jobs WHERE state <> 'dead'").fetchone()[0])

@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Any, TypeVar
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from tamiz.domain.storage import Store, Tx
 from tamiz.observe.metrics import Metrics
 
@@ -17,7 +19,17 @@ T = TypeVar("T")
 STARTING = ("start:opened", "lease:before", "lease:inside", "lease:committed")
 """Where a start can die: the first lease transaction of a process takes back what the last one had in hand."""
 
-ACCEPTING = ("accept:before", "accept:inside", "accept:committed", "answer:sent")
+ACCEPTING = (
+    "request:arrived",
+    "request:admitted",
+    "accept:before",
+    "accept:inside",
+    "accept:committed",
+    "answer:sent",
+)
+"""A request is admitted and then read: it arrives before anybody has asked who sends it, and is admitted when all of it
+is here, not parsed yet."""
+
 WORKING = (
     "work:leased",
     "model:inside",
@@ -26,7 +38,17 @@ WORKING = (
     "result:committed",
     "work:told",
 )
-POINTS = (*STARTING, *ACCEPTING, *WORKING)
+PUSHING = (
+    "intent:inside",
+    "intent:committed",
+    "call:sent",
+    "call:answered",
+    "done:inside",
+    "done:committed",
+)
+"""Around a write to a desk; see `watched_desk`."""
+
+POINTS = (*STARTING, *ACCEPTING, *WORKING, *PUSHING)
 """`before` a transaction is handed in, `inside` it once its closure has run, `committed` before anybody hears of it."""
 
 
@@ -97,3 +119,28 @@ class WatchedMetrics(Metrics):
         super().took(stage, seconds)
         if stage == "POST /classify":
             self._points.reach("answer:sent")
+
+
+class WatchedApp:
+    """An app with two places before every submitted ticket: when its request comes, and when its body is there, which is
+    asked for only once it is known who sends it."""
+
+    def __init__(self, app: ASGIApp, points: Failpoints) -> None:
+        self._app, self._points = app, points
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/classify":
+            await self._app(scope, receive, send)
+            return
+        self._points.reach("request:arrived")
+        waiting = True
+
+        async def received() -> Message:
+            nonlocal waiting
+            message = await receive()
+            if waiting and not message.get("more_body", False):
+                waiting = False
+                self._points.reach("request:admitted")
+            return message
+
+        await self._app(scope, received, send)

@@ -9,20 +9,31 @@ from dataclasses import dataclass, field
 from random import Random
 from threading import Condition, Lock, Thread
 
+from tamiz.domain.taxonomy_file import default_taxonomy
+from tamiz.testing.desk_process import DeskProcess
+
 from .harness import PATIENCE, Caller
+from .plan import DESK
 
 BODY = "It prints blank pages since this morning."
 AGAIN = 0.1
 """Share of answered requests that are sent once more."""
 
+FIELD = default_taxonomy().primary
+PERSONS = default_taxonomy().field(FIELD).keys[-1]
+CHOSEN = 0.1
+"""Share of the desk's tickets in which a person has set this field to this value before we hear of them."""
+
 
 @dataclass
 class Ledger:
-    """What clients hold. `accepted`: key → the ids that 202 answers named; `odd`: other answers."""
+    """What clients hold. `accepted`: key → the ids that 202 answers named; `odd`: other answers; `chosen`: the desk's
+    tickets in which a person has chosen a value."""
 
     accepted: dict[str, set[str]] = field(default_factory=dict)
     subjects: dict[str, str] = field(default_factory=dict)
     odd: list[tuple[int, object]] = field(default_factory=list)
+    chosen: set[str] = field(default_factory=set)
     repeats: int = 0
     unanswered: int = 0
     lock: Lock = field(default_factory=Lock)
@@ -53,10 +64,11 @@ class Line:
 
 class Load:
     """`clients` threads that send tickets one after the other, retry the ones without an answer under the same key, and
-    do nothing while `allowance` is used up or there is no address."""
+    do nothing while `allowance` is used up or there is no address. With a desk every ticket is one of the desk's, under
+    its key."""
 
-    def __init__(self, clients: int, seed: int) -> None:
-        self.ledger = Ledger()
+    def __init__(self, clients: int, seed: int, desk: DeskProcess | None = None) -> None:
+        self.ledger, self._desk = Ledger(), desk
         self._url, self._start, self._allowance, self._stopping = "", 0, 0, False
         self._changed = Condition()
         self._first: float | None = None
@@ -94,13 +106,25 @@ class Load:
             key, subject = f"{number}-{turn}", f"Printer {number}-{turn}"
             with self.ledger.lock:
                 self.ledger.subjects[key] = subject
-            self._insist(line, key, {"subject": subject, "body": BODY})
+            ticket = {"subject": subject, "body": BODY, **self._opened(key, random)}
+            self._insist(line, key, ticket)
             if random.random() < AGAIN:
-                self._insist(line, key, {"subject": subject, "body": BODY})
+                self._insist(line, key, ticket)
                 with self.ledger.lock:
                     self.ledger.repeats += 1
             turn += 1
         line.close()
+
+    def _opened(self, key: str, random: Random) -> dict[str, str]:
+        """What the ticket is at the desk, once it is there."""
+        if self._desk is None:
+            return {}
+        chosen = random.random() < CHOSEN
+        if chosen:
+            with self.ledger.lock:
+                self.ledger.chosen.add(key)
+        self._desk.put(key, fields={FIELD: PERSONS} if chosen else {})
+        return {"desk": DESK, "external_id": key}
 
     def _may_begin(self) -> bool:
         with self._changed:

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,24 +24,27 @@ from tamiz.api.app import create_app
 from tamiz.api.serve import parts_of, serve
 from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.policy_file import LivePolicy
-from tamiz.bootstrap.server import LiveJudges, Service, open_store
+from tamiz.bootstrap.server import LiveJudges, Service, mourner, open_store
 from tamiz.bootstrap.settings import ServeSettings, Settings
+from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.records import Lease
-from tamiz.domain.storage import Tx
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage, Ticket
 from tamiz.jobs import LoopSettings, Pool, SteadyClock, Worker
 from tamiz.pipeline.cascade import Cascade
 from tamiz.service.accept import TRIAGE
-from tamiz.service.work import Done, Triaging, buried
+from tamiz.service.work import Done, Triaging
 from tamiz.testing.scripted import Answer, ScriptedModel
 
 from .control_naive import serve_naive
-from .failpoints import Failpoints, WatchedMetrics, WatchedStore
+from .failpoints import Failpoints, WatchedApp, WatchedMetrics, WatchedStore
 from .plan import POISON, Plan
+from .watched_desk import pusher
 
 TAXONOMY = default_taxonomy()
 SURE = {f.name: (f.classes[0], 0.9) for f in TAXONOMY.predicted}
+EARNED = Policy({f.name: FieldPolicy(apply_at=0.5) for f in TAXONOMY.choices})
+"""What the scripted model says is applied."""
 
 
 def tell(event: str, pid: int = 0, **facts: object) -> None:
@@ -62,13 +66,13 @@ def script(points: Failpoints, seconds: float) -> Callable[[str], Answer]:
     return answer
 
 
-def open_scripted(plan: Plan, settings: Settings) -> Service:
-    """What `open_service` makes, with a scripted model and failpoints around store, model and metrics."""
-    points, clock = Failpoints(plan.failpoint), SteadyClock(SystemClock())
+def open_scripted(plan: Plan, settings: Settings, points: Failpoints) -> Service:
+    """What `open_service` makes, with a scripted model and failpoints around store, model, desk and metrics."""
+    clock = SteadyClock(SystemClock())
     bits = random.SystemRandom().getrandbits
     store = open_store(settings)
     points.reach("start:opened")
-    model = ScriptedModel(TAXONOMY, script(points, plan.seconds))
+    model = ScriptedModel(TAXONOMY, script(points, plan.seconds), EARNED)
     live = LivePolicy(settings.serve.policy, TAXONOMY, lambda mistake: tell("policy", mistake=mistake))
     judges = LiveJudges(model, model.policy, Cascade(), live, clock)
     changed: list[Callable[[str, str], None]] = []
@@ -81,23 +85,26 @@ def open_scripted(plan: Plan, settings: Settings) -> Service:
         for listener in changed:
             listener(done.record.tenant, done.record.id)
 
+    owner = f"chaos-{os.getpid()}-{bits(32):08x}"
     triaging = Triaging(WatchedStore(store, "result", points), judges, clock, bits, told)
+    pushers: list[Worker] = []
+    if plan.desk:
+        planning, pushing = pusher(plan, store, judges, clock, points, owner)
+        triaging = replace(triaging, saved=planning)
+        pushers.append(pushing)
+        changed.append(lambda tenant, ticket_id: pushing.wake())
 
     def work(leases: Sequence[Lease]) -> None:
         points.reach("work:leased")
         triaging(leases)
 
-    def mourn(tx: Tx, lease: Lease) -> None:
-        buried(tx, lease, clock)
-
-    owner = f"chaos-{os.getpid()}-{bits(32):08x}"
-    leasing = WatchedStore(store, "lease", points)
-    worker = Worker(leasing, {TRIAGE: work}, owner, clock, random.Random(), LoopSettings(batch=32), mourn)
+    leasing, loop = WatchedStore(store, "lease", points), LoopSettings(batch=32)
+    worker = Worker(leasing, {TRIAGE: work}, owner, clock, random.Random(), loop, mourner(clock))
     return Service(
         store=WatchedStore(store, "accept", points),
         judges=judges,
         model=model,
-        pool=Pool([worker], clock),
+        pool=Pool([worker, *pushers], clock),
         clock=clock,
         metrics=WatchedMetrics(points),
         first_key=None,
@@ -112,14 +119,21 @@ def run(plan: Plan) -> None:
         serve_naive(home, plan.seconds, tell)
         return
     chosen = ServeSettings(port=0, grace=plan.grace, policy=home / "policy.toml")
-    service = open_scripted(plan, Settings(home=home, serve=chosen))
-    serve(service, chosen, unlocked=True, ready=lambda url: tell("listening", url=url))
+    points = Failpoints(plan.failpoint)
+    service = open_scripted(plan, Settings(home=home, serve=chosen), points)
+    serve(
+        service,
+        chosen,
+        unlocked=True,
+        ready=lambda url: tell("listening", url=url),
+        behind=lambda app: WatchedApp(app, points),
+    )
 
 
 def warm_up() -> None:
     """Have everything imported that a service imports on its way to its first triage; leave no thread behind."""
     with TemporaryDirectory() as folder:
-        service = open_scripted(Plan(folder), Settings(home=Path(folder)))
+        service = open_scripted(Plan(folder), Settings(home=Path(folder)), Failpoints())
         uvicorn.Config(create_app(parts_of(service)), log_config=None).load()
         texts = ("It prints blank pages since this morning, call +34 600 123 456.", "b")
         tickets = [Ticket(text, RawMessage("Printer", text), service.clock.now()) for text in texts]

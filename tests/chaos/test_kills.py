@@ -1,22 +1,36 @@
-"""Kill -9 at named places and at any moment: what was accepted is there, once, and triaged once.
+"""Kill -9 at named places and at any moment: what was accepted is there, once, triaged once, and written to its desk once.
 
-The short version makes a dozen kills; TAMIZ_KILLS sets how many there are (`make chaos`).
+The short version makes two dozen kills; TAMIZ_KILLS sets how many there are (`make chaos`).
 """
 
 from __future__ import annotations
 
 import os
 import signal
+from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 
+from tamiz.testing.desk_faults import Fault
+from tamiz.testing.desk_process import DeskProcess
+
 from .campaign import Campaign, drain, kill_often, orders
-from .failpoints import POINTS, STARTING, WORKING
+from .desk_verdict import weigh_writes
+from .failpoints import ACCEPTING, POINTS, STARTING
 from .harness import Caller, Nursery, RealService
 from .load import Load
-from .plan import POISON, Plan
+from .plan import DESK, POISON, Plan
 from .verdict import judge, kept, kept_by_control
+from .watched_desk import LATE
 
+LEDGER = "desk.jsonl"
+FAULTS = {
+    Fault.RESET_BEFORE: 0.03,
+    Fault.RESET_AFTER: 0.03,
+    Fault.LATE: 0.05,
+    Fault.UNAVAILABLE: 0.02,
+    Fault.CONFLICT: 0.02,
+}
 KILLS = int(os.environ.get("TAMIZ_KILLS", "0"))
 SEED = 20_240_611
 
@@ -26,17 +40,36 @@ def told(name: str, campaign: Campaign, report: str) -> None:
     print(f"\n{name}: {report}\n{campaign.times()} died at {dict(sorted(campaign.died.items()))}")
 
 
+def everywhere() -> list[str]:
+    """Each place once, and two random moments. A ticket that was in hand at a kill comes first and alone: every life is
+    long enough for another one."""
+    often = {**dict.fromkeys(POINTS, 2), **dict.fromkeys(STARTING, 1), **dict.fromkeys(ACCEPTING, 6)}
+    return [f"{name}:{count}" for name, count in often.items()] + ["", ""]
+
+
+def broken(desk: DeskProcess) -> None:
+    """From now on the desk loses and delays what it is asked."""
+    desk.fail(FAULTS, SEED, late=LATE)
+
+
 def test_kills_lose_and_double_nothing(nursery: Nursery, home: Path) -> None:
-    # A ticket that was in hand at a kill comes first and alone: the second one is another.
-    everywhere = [f"{name}:{1 + (name in WORKING)}" for name in POINTS] + ["", ""]
-    failpoints = orders(KILLS, Random(SEED)) if KILLS else everywhere
-    campaign = kill_often(nursery.start, Plan(str(home)), failpoints, SEED)
-    report = judge(campaign.load.ledger, kept(home), campaign.kills)
-    told("kills", campaign, report.to_json())
+    failpoints = orders(KILLS, Random(SEED)) if KILLS else everywhere()
+    with DeskProcess(home / LEDGER, DESK) as desk:
+        broken(desk)
+        campaign = kill_often(nursery.start, Plan(str(home), desk=desk.url), failpoints, SEED, desk)
+        ledger = desk.ledger
+    found = kept(home)
+    report = judge(campaign.load.ledger, found, campaign.kills)
+    writes = weigh_writes(found, ledger, campaign.load.ledger.chosen)
+    told("kills", campaign, f"{report.to_json()}\ndesk: {writes.to_json()}")
     assert report.clean, report
+    assert writes.clean, writes
     assert report.accepted > campaign.kills
+    assert writes.decided > 0.9 * report.accepted
+    assert writes.applied > 0.8 * writes.decided
+    assert writes.again
     # Three kills in a row can find the same innocent ticket in hand, where no process lives long enough to finish one.
-    assert report.buried <= campaign.kills // 10
+    assert report.buried + writes.parked <= max(1, campaign.kills // 10)
     assert campaign.died.keys() == {*POINTS, "any moment"}
 
 
@@ -47,6 +80,24 @@ def test_the_control_loses_tickets_in_the_same_harness(nursery: Nursery, home: P
     report = judge(campaign.load.ledger, kept_by_control(home), campaign.kills)
     told("control", campaign, report.to_json())
     assert report.lost > kills
+
+
+def test_the_control_writes_to_the_desk_twice_in_the_same_harness(nursery: Nursery, home: Path) -> None:
+    kills = max(6, KILLS // 10)
+    places = ("call:sent:5", "call:answered:5", "")
+    with DeskProcess(home / LEDGER, DESK) as desk:
+        broken(desk)
+        plan = Plan(str(home), "blind", desk=desk.url)
+        failpoints = islice(cycle(places), kills)
+        campaign = kill_often(nursery.start, plan, failpoints, SEED, desk)
+        ledger = desk.ledger
+    found = kept(home)
+    report = judge(campaign.load.ledger, found, campaign.kills)
+    writes = weigh_writes(found, ledger, campaign.load.ledger.chosen)
+    told("blind control", campaign, f"{report.to_json()}\ndesk: {writes.to_json()}")
+    assert report.clean, report
+    assert writes.twice > kills
+    assert writes.overwritten
 
 
 def test_the_service_as_it_is_installed_survives_kills(home: Path) -> None:

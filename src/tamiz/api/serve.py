@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from tamiz import __version__
 from tamiz.api.app import create_app
@@ -38,11 +38,12 @@ def serve(
     *,
     unlocked: bool = False,
     ready: Callable[[str], None] = lambda url: None,
+    behind: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> None:
     """Listen, work and, on SIGTERM or SIGINT, drain; returns when everything is put away.
 
-    `unlocked` needs no keys and is refused but on loopback; `ready` is told the address. ConfigError where the address
-    cannot be had.
+    `unlocked` needs no keys and is refused but on loopback; `ready` is told the address; `behind` puts the app behind
+    something that sees every request first. ConfigError where the address cannot be had.
     """
     if unlocked and not loopback(settings.host):
         raise ConfigError(
@@ -53,7 +54,7 @@ def serve(
         limits = replace(parts.limits, rate=settings.rate, burst=2 * settings.rate)
         open_to = OPEN_TO if unlocked else None
         app = create_app(replace(parts, limits=limits, docs=settings.docs, open_to=open_to))
-        server = _server(app, settings, parts.bell)
+        server = _server(behind(app), settings, parts.bell)
 
         def heard(number: int, frame: FrameType | None) -> None:
             """Before uvicorn listens to signals itself, and after it has drained, when it raises them again."""
@@ -151,7 +152,7 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _server(app: FastAPI, settings: ServeSettings, bell: Bell) -> uvicorn.Server:
+def _server(app: ASGIApp, settings: ServeSettings, bell: Bell) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         log_config=None,

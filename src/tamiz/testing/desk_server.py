@@ -161,6 +161,7 @@ class _Requests(BaseHTTPRequestHandler):
 
     server: DeskServer
     timeout = 30.0
+    disable_nagle_algorithm = True  # else the body waits for the client to confirm the headers, some 40 ms
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the ledger tells it all."""
