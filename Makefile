@@ -23,7 +23,7 @@ check: $(VENV)/.dev
 chaos: $(VENV)/.dev
 	TAMIZ_STRANGE=100000 TAMIZ_ADVERSARIAL=100000 $(BIN)/python -m pytest \
 		tests/acceptance/test_any_input.py tests/unit/llm/test_decode.py
-	TAMIZ_KILLS=500 TAMIZ_POWER_CUTS=2000 $(BIN)/python -m pytest -rP tests/chaos
+	TAMIZ_KILLS=1650 TAMIZ_POWER_CUTS=2000 $(BIN)/python -m pytest -rP tests/chaos
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tamiz.lab.bench
