@@ -28,10 +28,10 @@ from .plan import DESK, Plan
 
 T = TypeVar("T")
 
-LATE = 0.2
+LATE = 1.5
 """Seconds within which the desk applies a request whose connection is lost."""
 
-TIMES = PushSettings(quiescence=0.5, call=0.3, base=0.05, cap=0.5, look=0.2, spread=0.05)
+TIMES = PushSettings(quiescence=2.0, call=0.5, base=0.05, cap=0.5, look=0.2, spread=0.05)
 LOOP = LoopSettings(batch=1, poll=0.05, retry=RetryPolicy(base=0.05, cap=0.5, failures=50))
 
 

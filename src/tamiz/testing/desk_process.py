@@ -27,16 +27,17 @@ SECONDS = 30.0
 
 
 class DeskProcess:
-    """A context in which the process runs; it ends with the process that started it. `ledger` outlives both. OSError
-    where it cannot be reached."""
+    """A context in which the process runs; it ends with the process that started it. `ledger` outlives both; `compares` is
+    the FakeDesk's. OSError where it cannot be reached."""
 
-    def __init__(self, ledger: Path, name: str = "fake", key: str = "") -> None:
-        self._path, self._name, self._key = ledger, name, key
+    def __init__(self, ledger: Path, name: str = "fake", key: str = "", compares: bool = True) -> None:
+        self._path, self._name, self._key, self._compares = ledger, name, key, compares
         self._open = build_opener(ProxyHandler({})).open
         self.url = ""
 
     def __enter__(self) -> DeskProcess:
         command = [sys.executable, "-m", "tamiz.testing.desk_server", "--with-input"]
+        command += [] if self._compares else ["--compares-once"]
         self.process = subprocess.Popen(
             [*command, "--ledger", str(self._path), "--name", self._name],
             env={**os.environ, KEY: self._key},

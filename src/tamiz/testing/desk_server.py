@@ -259,10 +259,16 @@ def main() -> None:
     told.add_argument("--port", type=int, default=0, help="0: any free one")
     told.add_argument("--ledger", type=Path, help="file to which every applied effect is appended")
     told.add_argument("--name", default="fake")
+    told.add_argument(
+        "--compares-once",
+        action="store_true",
+        help="look at no version again where a request is applied late",
+    )
     told.add_argument("--with-input", action="store_true", help="end when standard input does")
     chosen = told.parse_args()
     keep = keeper(chosen.ledger) if chosen.ledger else lambda one: None
-    server = DeskServer(FakeDesk(Wall(), chosen.name, wrote=keep), chosen.port, os.environ.get(KEY, ""))
+    desk = FakeDesk(Wall(), chosen.name, compares=not chosen.compares_once, wrote=keep)
+    server = DeskServer(desk, chosen.port, os.environ.get(KEY, ""))
     print(json.dumps({"listening": server.url}), flush=True)
     if chosen.with_input:
         with server:
