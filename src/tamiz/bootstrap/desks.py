@@ -8,18 +8,21 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from tamiz.bootstrap.settings import DeskSettings, Settings
-from tamiz.domain.desk import Desk
+from tamiz.domain.desk import Desk, DeskError
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.outbox import Effect, EffectState, Pause
 from tamiz.domain.ports import Clock
 from tamiz.domain.storage import Store
 from tamiz.observe.logs import log
-from tamiz.observe.metrics import Metrics
 from tamiz.service.accept import Bits
 from tamiz.service.push import Pushing, PushSettings
 from tamiz.service.push_plan import Planning, Seat, Seats, Taxonomies
+
+if TYPE_CHECKING:
+    from tamiz.observe.metrics import Metrics
 
 Make = Callable[[DeskSettings, Clock], Desk]
 """What opens a connector; it does not go over the network yet."""
@@ -86,3 +89,16 @@ def pushes(
 
     pushing = Pushing(store, seats, taxonomies, clock, random.Random(), times, told, paused)
     return Planning(seats, taxonomies, clock, bits), pushing
+
+
+def silent(desks: Sequence[DeskSettings], taxonomies: Taxonomies, clock: Clock) -> list[str]:
+    """Ask every desk for what it has; what went wrong, in a line each. ConfigError."""
+    seats, found = find_seats(desks, taxonomies, clock), list[str]()
+    for chosen in desks:
+        seat = seats(chosen.tenant, chosen.name)
+        assert seat is not None
+        try:
+            seat.desk.discover()
+        except DeskError as error:
+            found.append(str(error))
+    return found

@@ -10,6 +10,8 @@ from importlib import metadata, util
 import typer
 
 from tamiz import __version__
+from tamiz.bootstrap.clock import SystemClock
+from tamiz.bootstrap.desks import silent
 from tamiz.bootstrap.sieve import load
 from tamiz.bootstrap.wiring import registry
 from tamiz.cli.console import PROBLEMS_FOUND, out, settings
@@ -53,6 +55,10 @@ def command() -> None:
         if writer is not None:
             out.print(f"  language model {writer.model}: {writer.failure or 'answers'}", markup=False)
             problems += [writer.failure] if writer.failure else []
+        if current.desks:
+            unheard = silent(current.desks, lambda tenant: sieve.taxonomy, SystemClock())
+            out.print(f"  desks that answer: {len(current.desks) - len(unheard)} of {len(current.desks)}")
+            problems += unheard
     except TamizError as error:
         problems.append(error.one_line())
     for problem in problems:
