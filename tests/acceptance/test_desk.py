@@ -66,7 +66,7 @@ class Served:
 
 def until(true: Callable[[], object]) -> None:
     pause = Event()
-    for _ in range(600):
+    for _ in range(1200):
         if true():
             return
         pause.wait(0.05)

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tamiz.domain.storage import Store, Tx
-from tamiz.observe.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -107,23 +106,9 @@ class WatchedStore:
             self._points.reach(f"{self._name}:committed")
 
 
-class WatchedMetrics(Metrics):
-    """Metrics with a place behind every answer to a submitted ticket."""
-
-    def __init__(self, points: Failpoints) -> None:
-        super().__init__()
-        self._points = points
-
-    def took(self, stage: str, seconds: float) -> None:
-        """As the metrics'."""
-        super().took(stage, seconds)
-        if stage == "POST /classify":
-            self._points.reach("answer:sent")
-
-
 class WatchedApp:
-    """An app with two places before every submitted ticket: when its request comes, and when its body is there, which is
-    asked for only once it is known who sends it."""
+    """An app with three places around every submitted ticket: when its request comes, when its body is there, which is asked
+    for only once it is known who sends it, and behind its answer."""
 
     def __init__(self, app: ASGIApp, points: Failpoints) -> None:
         self._app, self._points = app, points
@@ -143,4 +128,9 @@ class WatchedApp:
                 self._points.reach("request:admitted")
             return message
 
-        await self._app(scope, received, send)
+        async def sent(message: Message) -> None:
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                self._points.reach("answer:sent")
+
+        await self._app(scope, received, sent)

@@ -31,13 +31,14 @@ from tamiz.domain.records import Lease
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage, Ticket
 from tamiz.jobs import LoopSettings, Pool, SteadyClock, Worker
+from tamiz.observe.metrics import Metrics
 from tamiz.pipeline.cascade import Cascade
 from tamiz.service.accept import TRIAGE
 from tamiz.service.work import Done, Triaging
 from tamiz.testing.scripted import Answer, ScriptedModel
 
 from .control_naive import serve_naive
-from .failpoints import Failpoints, WatchedApp, WatchedMetrics, WatchedStore
+from .failpoints import Failpoints, WatchedApp, WatchedStore
 from .plan import POISON, Plan
 from .watched_desk import pusher
 
@@ -67,7 +68,7 @@ def script(points: Failpoints, seconds: float) -> Callable[[str], Answer]:
 
 
 def open_scripted(plan: Plan, settings: Settings, points: Failpoints) -> Service:
-    """What `open_service` makes, with a scripted model and failpoints around store, model, desk and metrics."""
+    """What `open_service` makes, with a scripted model and failpoints around store, model and desk."""
     clock = SteadyClock(SystemClock())
     bits = random.SystemRandom().getrandbits
     store = open_store(settings)
@@ -106,7 +107,7 @@ def open_scripted(plan: Plan, settings: Settings, points: Failpoints) -> Service
         model=model,
         pool=Pool([worker, *pushers], clock),
         clock=clock,
-        metrics=WatchedMetrics(points),
+        metrics=Metrics(),
         first_key=None,
         changed=changed,
     )

@@ -121,7 +121,7 @@ def handed_in(service: Service, name: str, desk: str = "it") -> str:
 
 
 def until(service: Service, true: Callable[[], bool]) -> None:
-    ends, pause = service.clock.monotonic() + 30.0, threading.Event()
+    ends, pause = service.clock.monotonic() + 60.0, threading.Event()
     while not true():
         assert service.clock.monotonic() < ends, "not in time"
         pause.wait(0.02)
@@ -199,7 +199,7 @@ def test_only_the_fields_that_the_settings_name_are_written(tmp_path) -> None:
 
 def test_a_desk_that_never_answers_keeps_no_ticket_waiting(tmp_path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(30.0)
+        silent.settimeout(60.0)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with opened(tmp_path, DESK.replace("http://127.0.0.1:9", url)) as service:
             first = handed_in(service, "IT-1")
