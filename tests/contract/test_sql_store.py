@@ -104,6 +104,18 @@ def test_the_tables_go_down_and_up_again(engine) -> None:
                 assert inspect(connection).get_table_names() == ["alembic_version"]
 
 
+def test_one_step_down_and_up_keeps_the_rest(backend, engine) -> None:
+    with closing(backend.open(Vault())) as store:
+        add(store, ticket(1))
+    for revision, there in (("0002", False), (HEAD, True)):
+        with engine.begin() as connection:
+            migrate(connection, revision)
+        with engine.connect() as connection:
+            assert (version(connection), inspect(connection).has_table("models")) == (revision, there)
+    with closing(backend.open(Vault())) as store:
+        assert names(store) == ["t00001"]
+
+
 def test_a_newer_database_is_left_alone(backend, engine) -> None:
     with closing(backend.open(Vault())) as store:
         add(store, ticket(1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -66,8 +65,9 @@ class Problem(HTTPException):
         found = status or next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
         if found == 500:
             return cls(500, "The service is not set up to do this.", kind="misconfigured")
-        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
-        return cls(found, error.one_line(), kind=kind, hint=error.advice, retryable=error.retryable)
+        return cls(
+            found, error.one_line(), kind=type(error).kind(), hint=error.advice, retryable=error.retryable
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The members of the problem."""

@@ -12,6 +12,7 @@ TamizError
 ├── ArtifactError              a model on disk cannot be used: exit code 4
 │   ├── ModelNotFoundError
 │   ├── BrokenArtifactError
+│   ├── NoEarlierModelError    there is none to go back to
 │   ├── MissingWeightsError    the base model of an adapter is not on this machine
 │   └── TaxonomyMismatchError
 ├── StoreError                 durable state: exit code 7
@@ -38,7 +39,8 @@ TamizError
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Self
 
 
 class TamizError(Exception):
@@ -52,6 +54,19 @@ class TamizError(Exception):
         self.facts = facts
         template = (type(self).__doc__ or "").strip()
         super().__init__(template.format(**facts))
+
+    @classmethod
+    def kind(cls) -> str:
+        """The name of the class between programs: `unknown-ticket`."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__.removesuffix("Error")).lower()
+
+    @classmethod
+    def retold(cls, line: str) -> Self:
+        """The error as another process put it into one line, hint and all."""
+        error = cls.__new__(cls)
+        Exception.__init__(error, line)
+        error.facts, error.hint = {}, ""  # type: ignore[misc]
+        return error
 
     @property
     def advice(self) -> str:
@@ -124,6 +139,12 @@ class BrokenArtifactError(ArtifactError):
     """The model at {path} is damaged: {mistake}"""
 
     hint = "Train or export it again; a model folder is never edited by hand."
+
+
+class NoEarlierModelError(ArtifactError):
+    """Tenant '{tenant}' has taken no model into use, so there is none to go back to."""
+
+    hint = "`tamiz models list` shows them, and `tamiz models activate` takes one into use."
 
 
 class MissingWeightsError(ArtifactError):

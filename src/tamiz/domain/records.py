@@ -155,6 +155,26 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Activation:
+    """A model that triages a tenant's tickets: its name and hash, those of its classes and of their prose, and by whom it
+    was taken into use. `number` counts from 1 those of the tenant that lie on top of one another; 0 until it is stored."""
+
+    tenant: str
+    name: str
+    content_hash: str
+    classes_hash: str
+    prose_hash: str
+    at: datetime
+    by: str
+    number: int = 0
+
+    @property
+    def model(self) -> str:
+        """The one version that is meant, as the registry of models resolves it."""
+        return f"{self.name}@{self.content_hash}"
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One act: who did what to which subject. `detail` holds ids, names of fields and keyed hashes, never text of a
     ticket. `number` counts per tenant from 1; `chain` is the SHA-256 over the entry and the chain value before it."""

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from tamiz.domain.outbox import Effect, EffectState, Pause
 from tamiz.domain.records import (
+    Activation,
     ApiKey,
     AuditEntry,
     Correction,
@@ -218,6 +219,26 @@ class Outbox(Protocol):
         ...
 
 
+class Models(Protocol):
+    """Which model each tenant has taken into use, and those before it: a pile per tenant, the active one on top."""
+
+    def push(self, activation: Activation) -> Activation:
+        """Another model on top, with the next number."""
+        ...
+
+    def pop(self, tenant: str) -> bool:
+        """Take the top away; False where there is nothing."""
+        ...
+
+    def pile(self, tenant: str, limit: int = 20) -> list[Activation]:
+        """The tenant's models, the active one first."""
+        ...
+
+    def active(self) -> list[Activation]:
+        """The active model of every tenant that has one, by tenant."""
+        ...
+
+
 class Tx(Protocol):
     """One transaction."""
 
@@ -235,6 +256,9 @@ class Tx(Protocol):
 
     @property
     def outbox(self) -> Outbox: ...
+
+    @property
+    def models(self) -> Models: ...
 
 
 class Store(Protocol):

@@ -240,3 +240,18 @@ DESK_PAUSES = Table(
     PrimaryKeyConstraint("tenant", "desk", name="desk_pauses_pk"),
     sqlite_with_rowid=False,
 )
+
+MODELS = Table(
+    "models",
+    METADATA,
+    _text("tenant"),
+    _count("number"),
+    _text("name"),
+    _text("content_hash"),
+    _text("classes_hash"),
+    _text("prose_hash"),
+    _moment("at"),
+    _text("by"),
+    PrimaryKeyConstraint("tenant", "number", name="models_pk"),
+    sqlite_with_rowid=False,
+)

@@ -12,6 +12,7 @@ from tamiz.domain.storage import Store
 from tamiz.store.audit import SqlAudit
 from tamiz.store.jobs import SqlJobs
 from tamiz.store.keys import SqlKeys
+from tamiz.store.models import SqlModels
 from tamiz.store.outbox import SqlOutbox
 from tamiz.store.sql import Dictionary, Sql
 from tamiz.store.tickets import SqlTickets
@@ -29,6 +30,7 @@ class SqlTx:
     keys: SqlKeys
     audit: SqlAudit
     outbox: SqlOutbox
+    models: SqlModels
     sql: Sql
     vault: Vault
 
@@ -37,7 +39,14 @@ class SqlTx:
         """The repositories; they keep nothing between transactions."""
         sql = Sql(connection, dictionary)
         return cls(
-            SqlTickets(sql, vault), SqlJobs(sql), SqlKeys(sql), SqlAudit(sql), SqlOutbox(sql), sql, vault
+            SqlTickets(sql, vault),
+            SqlJobs(sql),
+            SqlKeys(sql),
+            SqlAudit(sql),
+            SqlOutbox(sql),
+            SqlModels(sql),
+            sql,
+            vault,
         )
 
 

@@ -19,6 +19,7 @@ from tamiz.domain.errors import DuplicateError, StoreError, StoreUnavailableErro
 from tamiz.domain.records import ApiKey, AuditEntry
 from tamiz.domain.storage import Tx
 from tamiz.testing.memory_jobs import MemoryJobs
+from tamiz.testing.memory_models import MemoryModels
 from tamiz.testing.memory_outbox import MemoryOutbox
 from tamiz.testing.memory_table import Journal, Table
 from tamiz.testing.memory_tickets import MemoryTickets
@@ -94,6 +95,7 @@ class _MemoryTx:
         self.keys = _MemoryKeys(journal)
         self.audit = _MemoryAudit(journal)
         self.outbox = MemoryOutbox(journal, self.tickets)
+        self.models = MemoryModels(journal)
 
 
 class _MemoryKeys:

@@ -1,0 +1,74 @@
+"""Which model each tenant has taken into use: one behaviour on every back end."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tamiz.domain.errors import StoreError
+from tamiz.domain.records import Activation
+from tamiz.domain.storage import Store
+
+T0 = datetime(2025, 6, 1, 8, 30, 0, 123456, tzinfo=UTC)
+A, B = "acme", "bolt"
+
+
+def used(name: str, tenant: str = A) -> Activation:
+    return Activation(tenant, name, f"hash of {name}", "classes", "prose", T0, "ana")
+
+
+def pile(store: Store, tenant: str = A, limit: int = 20) -> list[str]:
+    return [one.name for one in store.read(lambda tx: tx.models.pile(tenant, limit))]
+
+
+def test_models_lie_on_top_of_one_another(store) -> None:
+    assert store.read(lambda tx: (tx.models.pile(A), tx.models.active())) == ([], [])
+    for name in ("one", "two", "one"):
+        stored = store.write(lambda tx, name=name: tx.models.push(used(name)))
+    assert stored == replace(used("one"), number=3)
+    store.write(lambda tx: tx.models.push(used("other", B)))
+    assert (pile(store), pile(store, limit=2), pile(store, B)) == (
+        ["one", "two", "one"],
+        ["one", "two"],
+        ["other"],
+    )
+    assert store.read(lambda tx: tx.models.active()) == [stored, replace(used("other", B), number=1)]
+
+
+def test_the_top_is_taken_away_until_there_is_none(store) -> None:
+    store.write(lambda tx: [tx.models.push(used(name)) for name in ("one", "two")])
+    store.write(lambda tx: tx.models.push(used("other", B)))
+    assert store.write(lambda tx: tx.models.pop(A)) is True
+    assert pile(store) == ["one"]
+    assert store.write(lambda tx: tx.models.push(used("three"))).number == 2
+    assert [store.write(lambda tx: tx.models.pop(A)) for _ in range(3)] == [True, True, False]
+    assert (pile(store), pile(store, B)) == ([], ["other"])
+    assert [one.tenant for one in store.read(lambda tx: tx.models.active())] == [B]
+
+
+def test_what_a_failed_transaction_did_is_undone(store) -> None:
+    store.write(lambda tx: tx.models.push(used("one")))
+
+    def work(tx) -> None:
+        tx.models.pop(A)
+        tx.models.push(used("two"))
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        store.write(work)
+    assert pile(store) == ["one"]
+    with pytest.raises(StoreError):
+        store.read(lambda tx: tx.models.push(used("three")))
+
+
+def test_twenty_at_once_get_twenty_places(store) -> None:
+    gate = threading.Barrier(20)
+
+    def push(number: int) -> int:
+        gate.wait()
+        return store.write(lambda tx: tx.models.push(used(f"m{number}"))).number
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sorted(pool.map(push, range(20))) == list(range(1, 21))
