@@ -23,8 +23,9 @@ import uvicorn
 from tamiz.api.app import create_app
 from tamiz.api.serve import parts_of, serve
 from tamiz.bootstrap.clock import SystemClock
+from tamiz.bootstrap.live import LiveJudges
 from tamiz.bootstrap.policy_file import LivePolicy
-from tamiz.bootstrap.server import LiveJudges, Service, mourner, open_store
+from tamiz.bootstrap.server import Service, mourner, open_store
 from tamiz.bootstrap.settings import ServeSettings, Settings
 from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.records import Lease
@@ -104,7 +105,6 @@ def open_scripted(plan: Plan, settings: Settings, points: Failpoints) -> Service
     return Service(
         store=WatchedStore(store, "accept", points),
         judges=judges,
-        model=model,
         pool=Pool([worker, *pushers], clock),
         clock=clock,
         metrics=Metrics(),

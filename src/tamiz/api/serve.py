@@ -94,7 +94,7 @@ def parts_of(service: Service) -> Parts:
         bell=bell,
         metrics=service.scrape,
         health=lambda: health(service),
-        models=lambda tenant: (service.model.info,),
+        models=lambda tenant: service.known(),
         served=served,
         accepted=lambda found: service.metrics.accepted(found.new),
         corrected=corrected,

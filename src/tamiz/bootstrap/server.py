@@ -5,30 +5,30 @@ from __future__ import annotations
 import os
 import random
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.desks import pushes
-from tamiz.bootstrap.policy_file import HousePolicy, LivePolicy
 from tamiz.bootstrap.settings import Settings
-from tamiz.bootstrap.wiring import canonicalizer, find_model
-from tamiz.bootstrap.writers import find_cascade
+from tamiz.bootstrap.tenants import TenantJudges, Watch
 from tamiz.domain.errors import ConfigError
-from tamiz.domain.gate import Policy
-from tamiz.domain.ports import Clock, Model
+from tamiz.domain.ports import Clock, ModelInfo
 from tamiz.domain.records import Lease
 from tamiz.domain.storage import Store, Tx
+from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.jobs import Event, Handler, LoopSettings, Pool, SteadyClock, What, Worker
 from tamiz.models.threads import give_way
 from tamiz.observe.logs import log
 from tamiz.observe.metrics import Metrics
-from tamiz.pipeline.cascade import Cascade
 from tamiz.service import keys
 from tamiz.service.accept import ENRICH, PUSH, TRIAGE
-from tamiz.service.judge import Judge
+from tamiz.service.admin import Admin, StoreAdmin
+from tamiz.service.judge import Judges
 from tamiz.service.push_end import given_up
 from tamiz.service.work import Done, Triaging, buried
 
@@ -38,41 +38,8 @@ if TYPE_CHECKING:
 
 STORE_FOLDER = "store"
 FIRST_KEY = "first-key"
-REFRESH_SECONDS = 1.0
 ENRICH_LEASE = 300.0
 PUSH_LEASE = 60.0
-
-
-class LiveJudges:
-    """Who triages, for every tenant, under the policy file as it is now; looked at once a second at most."""
-
-    def __init__(
-        self, model: Model, policy: Policy, cascade: Cascade, live: LivePolicy, clock: Clock
-    ) -> None:
-        self._model, self._policy, self._cascade = model, policy, cascade
-        self._live, self._clock = live, clock
-        self._looked = clock.monotonic()
-        self._made = self._under(live.current)
-
-    @property
-    def current(self) -> Judge:
-        """The judge as it was looked at last."""
-        return self._made
-
-    def __call__(self, tenant: str) -> Judge:
-        """The judge of this moment."""
-        if self._clock.monotonic() - self._looked >= REFRESH_SECONDS:
-            self._looked = self._clock.monotonic()
-            if self._live.refresh():
-                self._made = self._under(self._live.current)
-                log("policy changed", digest=self._live.current.digest)
-        return self._made
-
-    def _under(self, house: HousePolicy) -> Judge:
-        policy = house.over(self._policy)
-        for warning in house.warnings(self._policy):
-            log("policy warning", warning=warning)
-        return Judge(self._model, policy, canonicalizer, self._cascade, house.rules)
 
 
 @dataclass(frozen=True)
@@ -80,8 +47,7 @@ class Service:
     """A service that is ready to start: what the API needs of it, and the workers behind it."""
 
     store: Store
-    judges: LiveJudges
-    model: Model
+    judges: Judges
     pool: Pool
     clock: Clock
     metrics: Metrics
@@ -90,15 +56,28 @@ class Service:
     """May no other process work on the store?"""
     changed: list[Callable[[str, str], None]] = field(default_factory=list)
     """Called with tenant and ticket id when a ticket has a new triage."""
+    watch: Watch | None = None
+    """Follows the models that other processes take into use."""
+    known: Callable[[], Sequence[ModelInfo]] = lambda: ()
+    """Every model within reach."""
+    admin: Admin | None = None
+    """What commands work through while this runs."""
+    tell: Callable[[Mapping[str, str]], None] = lambda facts: None
+    """Says in the lock file of the data folder where this listens."""
 
     def start(self) -> None:
         """Take back what an earlier process left in hand, and begin to work."""
         taken = self.pool.reclaim() if self.alone else 0
-        log("started", model=self.model.info.name, model_hash=self.model.info.content_hash, reclaimed=taken)
+        info = self.judges(DEFAULT_TENANT).model.info
+        log("started", model=info.name, model_hash=info.content_hash, reclaimed=taken)
         self.pool.start()
+        if self.watch is not None:
+            self.watch.start()
 
     def stop(self, grace: float) -> bool:
         """Finish or give back what is in hand, and close the store. Did all finish?"""
+        if self.watch is not None:
+            self.watch.stop()
         done = self.pool.stop(grace)
         self.store.close()
         log("stopped", drained=done)
@@ -110,18 +89,29 @@ class Service:
         return self.metrics.text(lambda: states, self.clock.now()).decode()
 
 
-def open_service(settings: Settings, environ: Mapping[str, str] = os.environ) -> Service:
+def open_service(settings: Settings) -> Service:
     """Open model, store and workers. ArtifactError, StoreError, MissingExtraError, ConfigError."""
+    store = open_store(settings)
+    with ExitStack() as opened:
+        opened.callback(store.close)
+        service = _service(settings, store)
+        opened.pop_all()
+    return service
+
+
+def _service(settings: Settings, store: SqliteStore | PostgresStore) -> Service:
     clock = SteadyClock(SystemClock())
     bits = random.SystemRandom().getrandbits
-    judges = live_judges(settings, clock)
-    store = open_store(settings)
     metrics, changed = Metrics(), list[Callable[[str, str], None]]()
+    judges = TenantJudges(settings, store, clock, metrics.refused)
 
     def told(done: Done) -> None:
         metrics.triaged(done.kind, done.record.status.value, done.triage)
         for listener in changed:
             listener(done.record.tenant, done.record.id)
+
+    def taxonomy(tenant: str) -> Taxonomy:
+        return judges(tenant).taxonomy
 
     def worker(kinds: Mapping[str, Handler], loop: LoopSettings) -> Worker:
         return Worker(store, kinds, owner, clock, random.Random(), loop, mourner(clock), _hook(metrics))
@@ -130,30 +120,35 @@ def open_service(settings: Settings, environ: Mapping[str, str] = os.environ) ->
     fast = Triaging(store, judges, clock, bits, told)
     loop, pushers = LoopSettings(batch=32), list[Worker]()
     if settings.desks:
-        planning, pushing = pushes(settings, store, lambda t: judges(t).taxonomy, clock, bits, metrics)
+        planning, pushing = pushes(settings, store, taxonomy, clock, bits, metrics)
         fast = replace(fast, saved=planning)
         pushers.append(worker({PUSH: pushing}, replace(loop, batch=1, lease=PUSH_LEASE)))
         changed.append(lambda tenant, ticket_id: pushers[0].wake())
     workers = [*(worker({TRIAGE: fast}, loop) for _ in range(settings.serve.workers)), *pushers]
-    if judges.current.enriches:
+    if judges(DEFAULT_TENANT).enriches:
         slow = replace(fast, enrich=True)
         workers.append(worker({ENRICH: slow}, replace(loop, batch=4, lease=ENRICH_LEASE)))
     key_file = _first_key(settings, store, clock, bits)
-    alone = not settings.store_url.get_secret_value()
-    model = judges.current.model
     return Service(
-        store, judges, model, Pool(workers, clock, give_way), clock, metrics, key_file, alone, changed
+        store,
+        judges,
+        Pool(workers, clock, give_way),
+        clock,
+        metrics,
+        key_file,
+        alone=not settings.store_url.get_secret_value(),
+        changed=changed,
+        watch=Watch(judges),
+        admin=StoreAdmin(store, clock, bits, judges, taxonomy),
+        known=judges.known,
+        tell=_teller(store),
     )
 
 
-def live_judges(settings: Settings, clock: Clock) -> LiveJudges:
-    """The active model and what stands behind it, under the policy file."""
-    model = find_model("", settings)
-    live = LivePolicy(
-        settings.serve.policy, model.taxonomy, lambda mistake: log("policy refused", mistake=mistake)
-    )
-    policy = model.policy.with_modes(settings.policy)
-    return LiveJudges(model, policy, find_cascade(settings, model), live, clock)
+def _teller(store: SqliteStore | PostgresStore) -> Callable[[Mapping[str, str]], None]:
+    from tamiz.store.sqlite import SqliteStore
+
+    return store.lock.tell if isinstance(store, SqliteStore) else lambda facts: None
 
 
 def open_store(settings: Settings) -> SqliteStore | PostgresStore:

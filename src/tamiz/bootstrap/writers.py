@@ -21,24 +21,26 @@ from tamiz.models.llm.writer import KIND, LlmModel
 from tamiz.pipeline.cascade import Cascade, SummaryMode
 
 
-def find_cascade(settings: Settings, model: Model) -> Cascade:
-    """What the settings put behind a model; only the severity floor where they name no language model.
+def find_cascade(settings: Settings, model: Model, like: Writer | None = None) -> Cascade:
+    """What the settings put behind a model; only the severity floor where they name no language model. Weights that
+    `like` has in memory are not loaded once more.
 
     MissingExtraError, MissingWeightsError or ConfigError where it cannot be had.
     """
     if settings.llm.kind == "off":
         return Cascade()
-    writer = find_writer(settings, model.taxonomy)
+    scorer = like.decoder.scorer if isinstance(like, LlmModel) else None
+    writer = find_writer(settings, model.taxonomy, scorer)
     learned = writer.pools_with(model.info.content_hash) if isinstance(writer, LlmModel) else {}
     pools = {name: Pool(w["encoder"], w["writer"], tuple(w["bias"])) for name, w in learned.items()}
     return Cascade(writer, pools, SummaryMode(settings.llm.summary))
 
 
-def find_writer(settings: Settings, taxonomy: Taxonomy) -> Writer:
-    """The language model that the settings name, aimed at a taxonomy."""
+def find_writer(settings: Settings, taxonomy: Taxonomy, scorer: Scorer | None = None) -> Writer:
+    """The language model that the settings name, aimed at a taxonomy; over a `scorer` that has its weights already."""
     chosen = settings.llm
     if chosen.kind == "embedded":
-        return _artifact(settings, None).aimed_at(taxonomy)
+        return _artifact(settings, scorer).aimed_at(taxonomy)
     limits = Limits(token_cap=chosen.token_cap or None)
     if not chosen.url and chosen.kind != "gemini":
         raise ConfigError(key="llm.url", mistake=f"is needed for kind '{chosen.kind}' (TAMIZ_LLM_URL)")

@@ -39,12 +39,13 @@ def command(
     """Decide a stored triage again from its receipt, ask the model again, and say what each field would have needed."""
     need_serving()
     from tamiz.bootstrap.clock import SystemClock
-    from tamiz.bootstrap.server import live_judges, open_store
+    from tamiz.bootstrap.server import open_store
+    from tamiz.bootstrap.tenants import TenantJudges
 
     current = settings()
     store = open_store(current)
     try:
-        judge = live_judges(current, SystemClock())(tenant)
+        judge = TenantJudges(current, store, SystemClock())(tenant)
         found = replay(store, judge, tenant, ticket, revision)
     finally:
         store.close()

@@ -142,7 +142,7 @@ class BrokenArtifactError(ArtifactError):
 
 
 class NoEarlierModelError(ArtifactError):
-    """Tenant '{tenant}' has taken no model into use, so there is none to go back to."""
+    """Tenant '{tenant}' has taken no model into use: there is nothing to roll back."""
 
     hint = "`tamiz models list` shows them, and `tamiz models activate` takes one into use."
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tamiz.domain.desk import DeskTicket, Value
+from tamiz.domain.triage import Receipt
 
 UNDO = "undo:"
 """How the names of effects begin that put values back."""
@@ -41,6 +42,12 @@ class Cause:
     writer_hash: str = ""
     revision: int = 0
     by: str = ""
+
+    @classmethod
+    def of(cls, receipt: Receipt, revision: int = 0) -> Cause:
+        """The models that a triage rests on."""
+        writer = receipt.writer.model_hash if receipt.writer else ""
+        return cls(receipt.model_hash, writer, revision)
 
     def is_model(self, content_hash: str) -> bool:
         """Had this model, or this language model, a part in it?"""

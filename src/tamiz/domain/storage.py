@@ -77,6 +77,13 @@ class Tickets(Protocol):
         """A triage by its number; 0 is the newest."""
         ...
 
+    def triaged_by(
+        self, tenant: str, model_hash: str, since: datetime, after: str = "", limit: int = 1000
+    ) -> list[str]:
+        """Tickets whose newest triage rests on this model or language model and was made at or after a moment, with an
+        id above `after`, in the order of their ids."""
+        ...
+
     def correct(self, correction: Correction) -> Correction:
         """Store a person's word with the next sequence number; the ticket becomes Human_Corrected.
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tamiz.domain.errors import ArtifactError, ModelNotFoundError
+from tamiz.domain.errors import ArtifactError, ModelNotFoundError, NoEarlierModelError
+from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.models.artifact import MANIFEST, read_manifest, verify
 
 POINTER = "active.json"
@@ -61,8 +62,10 @@ class FileRegistry:
         Raises ModelNotFoundError listing what is known.
         """
         folder = Path(name)
-        if (folder / MANIFEST).is_file():
-            return folder
+        return folder if (folder / MANIFEST).is_file() else self.find(name)
+
+    def find(self, name: str) -> Path:
+        """The folder of a model by its name or `name@hash-prefix`, and in no other way. ModelNotFoundError."""
         wanted, _, prefix = name.partition("@")
         for entry in self.list():
             if entry.name == wanted and entry.content_hash.startswith(prefix):
@@ -108,16 +111,25 @@ class FileRegistry:
     def rollback(self) -> Path | None:
         """Point at the model that was active before; None (the configured one) where there was none.
 
-        Raises ArtifactError when nothing was ever activated.
+        Raises NoEarlierModelError when nothing was ever activated, ArtifactError where that model is not sound any more.
         """
         pointer = self._pointer()
         if not pointer.current:
-            raise ArtifactError(
-                path=self.home, mistake="no model was activated, so there is nothing to roll back"
-            )
+            raise NoEarlierModelError(tenant=DEFAULT_TENANT)
         current, *rest = pointer.previous or ("",)
+        problems = verify(Path(current)) if current else []
+        if problems:
+            raise ArtifactError(path=current, mistake="; ".join(problems[:3]))
         self._write(current, tuple(rest))
         return Path(current) if current else None
+
+    def follow(self, path: Path) -> None:
+        """Point where another pointer points by now: one step back where the model was active before, else on top."""
+        pointer, then = self._pointer(), str(path.absolute())
+        if pointer.previous[:1] == (then,):
+            self._write(then, pointer.previous[1:])
+        elif pointer.current != then:
+            self._write(then, ((pointer.current,) if pointer.current else ()) + pointer.previous)
 
     def _entry(self, path: Path, active: Path | None, name: str = "") -> Entry:
         manifest = read_manifest(path)

@@ -58,6 +58,11 @@ class Metrics:
         self._pauses = Counter(
             "tamiz_desk_pauses_total", "How often a desk was left alone.", ["desk"], registry=made
         )
+        self._refused = Counter(
+            "tamiz_models_refused_total",
+            "Models that could not be taken into use; the one before stays.",
+            registry=made,
+        )
         self._queue = Gauge("tamiz_queue_jobs", "Jobs in the queue.", ["kind", "state"], registry=made)
         self._age = Gauge(
             "tamiz_queue_age_seconds",
@@ -102,6 +107,10 @@ class Metrics:
     def job(self, kind: str, event: str) -> None:
         """Something happened to a job."""
         self._jobs.labels(kind, event).inc()
+
+    def refused(self, model: str) -> None:
+        """A model could not be taken into use."""
+        self._refused.inc()
 
     def took(self, stage: str, seconds: float) -> None:
         """A stage took so long."""

@@ -58,8 +58,6 @@ class Planning:
         values = self._wanted(tx, record, revision, seat, effects)
         if not values:
             return
-        receipt = revision.triage.receipt
-        writer = receipt.writer.model_hash if receipt.writer else ""
         effect = Effect(
             record.tenant,
             record.id,
@@ -67,7 +65,7 @@ class Planning:
             source.desk,
             source.external_id,
             values,
-            Cause(receipt.model_hash, writer, revision.number),
+            Cause.of(revision.triage.receipt, revision.number),
             now,
             now,
             now,

@@ -23,7 +23,7 @@ _TURN = "models"
 
 
 def _activation(row: Any) -> Activation:
-    return Activation(*row[:5], moment(row[5]), *row[6:])
+    return Activation(row[0], row[1], row[2], row[3], row[4], moment(row[5]), row[6], row[7])
 
 
 class SqlModels:

@@ -49,6 +49,12 @@ SELECT number, at, timings, data FROM triages WHERE tenant = :tenant AND ticket_
 _NEWEST = """
 SELECT number, at, timings, data FROM triages WHERE tenant = :tenant AND ticket_id = :id ORDER BY number DESC LIMIT 1
 """
+_TRIAGED_BY = """
+SELECT r.ticket_id FROM triages AS r
+JOIN tickets AS t ON t.tenant = r.tenant AND t.id = r.ticket_id AND t.revision = r.number
+WHERE r.tenant = :tenant AND r.ticket_id > :after AND r.at >= :since AND r.data LIKE :made_by ESCAPE '!'
+ORDER BY r.ticket_id LIMIT :limit
+"""
 _ADD_CORRECTION = insert_into(CORRECTIONS)
 _CORRECTIONS = """
 SELECT tenant, ticket_id, field, value, before, by, at, note, sequence FROM corrections
@@ -186,7 +192,7 @@ class SqlTickets:
             number=revision.number,
             at=at,
             timings=json.dumps(dict(revision.timings_ms)),
-            data=json.dumps(triage_to_data(revision.triage), separators=(",", ":")),
+            data=_compact(triage_to_data(revision.triage)),
         )
         self._sql.run(
             _TRIAGED,
@@ -206,6 +212,25 @@ class SqlTickets:
         statement, values = (_REVISION, {"number": number}) if number else (_NEWEST, {})
         row = self._sql.one(statement, tenant=tenant, id=ticket_id, **values)
         return None if row is None else _revision(tenant, ticket_id, row)
+
+    def triaged_by(
+        self, tenant: str, model_hash: str, since: datetime, after: str = "", limit: int = 1000
+    ) -> list[str]:
+        """Tickets whose newest triage rests on this model. Reads every triage of the time: it is for people who take a
+        model back, and an index would cost every ticket a write."""
+        # A quotation mark in a text is written as \\", so this stands nowhere but in receipts.
+        made_by = _compact({"model_hash": model_hash})[1:-1]
+        for special in "!%_":
+            made_by = made_by.replace(special, f"!{special}")
+        rows = self._sql.all(
+            _TRIAGED_BY,
+            tenant=tenant,
+            since=micros(since),
+            made_by=f"%{made_by}%",
+            after=after,
+            limit=limit,
+        )
+        return [row[0] for row in rows]
 
     def correct(self, correction: Correction) -> Correction:
         """Store a person's word with the next sequence number. UnknownTicketError."""
@@ -235,6 +260,10 @@ class SqlTickets:
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
         """Field → the newest value that a person gave it."""
         return dict(tuple(row) for row in self._sql.all(_CORRECTED, tenant=tenant, id=ticket_id))
+
+
+def _compact(data: dict[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))
 
 
 def _revision(tenant: str, ticket_id: str, row: Any) -> Revision:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tamiz.domain.errors import ConflictError, DuplicateError, UnknownTicketError
+from tamiz.domain.outbox import Cause
 from tamiz.domain.records import Correction, Revision, TicketQuery, TicketRecord
 from tamiz.domain.status import Status, follow
 from tamiz.domain.ticket import CanonicalText, Ticket
@@ -89,6 +90,19 @@ class MemoryTickets:
     def revision(self, tenant: str, ticket_id: str, number: int = 0) -> Revision | None:
         record = self.get(tenant, ticket_id)
         return self._revisions.get((tenant, ticket_id, number or record.revision)) if record else None
+
+    def triaged_by(
+        self, tenant: str, model_hash: str, since: datetime, after: str = "", limit: int = 1000
+    ) -> list[str]:
+        own = sorted(one for owner, one in self._records.rows if owner == tenant and one > after)
+        newest = ((one, self.revision(tenant, one)) for one in own)
+        return [
+            one
+            for one, revision in newest
+            if revision is not None
+            and revision.at >= since
+            and Cause.of(revision.triage.receipt).is_model(model_hash)
+        ][:limit]
 
     def correct(self, correction: Correction) -> Correction:
         tenant = correction.tenant

@@ -42,8 +42,8 @@ def test_effects_survive_restarts_and_are_applied_once(tmp_path) -> None:
     house.run(tick=10.0)
     assert [house.states(name) for name in names] == [["done"]] * 12
     assert [house.desk.count(house.effects(name)[0].key) for name in names] == [1] * 12
-    made = plan_undo(house.store, house.clock, TENANT, "m1", house.clock.start)
-    assert perform(house.store, house.clock, house.random.getrandbits, made, "ana") == 12
+    made = plan_undo(house.store, house.clock, TAXONOMY, TENANT, "m1", house.clock.start)
+    assert perform(house.store, house.clock, house.random.getrandbits, TAXONOMY, made, "ana") == 12
     house.run(tick=10.0)
     assert {house.shown(name=name) for name in names} == {None}
     done = house.store.read(lambda tx: tx.outbox.page(TENANT, EffectState.DONE))

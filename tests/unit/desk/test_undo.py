@@ -15,12 +15,14 @@ A, B, C = TAXONOMY.field("category").keys[:3]
 HIGH, MIDDLE, LOW = TAXONOMY.field("urgency").keys
 
 
-def plan(house: Rig, since: datetime | None = None, model: str = "m1") -> UndoPlan:
-    return plan_undo(house.store, house.clock, TENANT, model, since or house.clock.start)
+def plan(
+    house: Rig, since: datetime | None = None, model: str = "m1", fields: tuple[str, ...] = ()
+) -> UndoPlan:
+    return plan_undo(house.store, house.clock, TAXONOMY, TENANT, model, since or house.clock.start, fields)
 
 
 def undo(house: Rig, made: UndoPlan) -> int:
-    return perform(house.store, house.clock, house.random.getrandbits, made, "ana")
+    return perform(house.store, house.clock, house.random.getrandbits, TAXONOMY, made, "ana")
 
 
 def pushed(house: Rig, **values: str) -> None:

@@ -1,0 +1,214 @@
+"""What an administrator does, as one seam: over a store here, over HTTP where a service has the store.
+
+The command line knows `Admin` and nothing behind it; the API answers with the same values. Every act names who does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import Protocol
+
+from tamiz.domain.desk import Value
+from tamiz.domain.errors import ConflictError, ModelNotFoundError
+from tamiz.domain.outbox import EffectState, Pause
+from tamiz.domain.ports import Clock
+from tamiz.domain.records import Activation, Role
+from tamiz.domain.storage import Store
+from tamiz.service import keys, models, push_end, undo
+from tamiz.service.accept import Bits
+from tamiz.service.push_plan import Taxonomies
+from tamiz.service.undo import UndoPlan
+
+PLANS = 16
+"""Plans that are kept at the same time; the oldest goes first."""
+_SHORTEST = 7
+"""So many digits of a hash name a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLook:
+    """A key, without what it opens."""
+
+    id: str
+    name: str
+    role: Role
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedLook:
+    """An effect that waits for a person: what was to be written where, and why it was not."""
+
+    ticket_id: str
+    effect: str
+    desk: str
+    external_id: str
+    values: dict[str, Value]
+    reason: str
+    since: datetime
+
+
+class Admin(Protocol):
+    """What an administrator does. Errors are those of the use cases behind it."""
+
+    def create_key(self, tenant: str, name: str, role: Role, by: str) -> str:
+        """A new key, shown this once."""
+        ...
+
+    def keys(self, tenant: str) -> list[KeyLook]:
+        """The tenant's keys, oldest first."""
+        ...
+
+    def revoke_key(self, tenant: str, key_id: str, by: str) -> None:
+        """Close a key for good. UnknownKeyError."""
+        ...
+
+    def active(self, tenant: str) -> Activation | None:
+        """The model that the tenant has taken into use; None where it has that of the house."""
+        ...
+
+    def activate(self, tenant: str, model: str, by: str) -> Activation:
+        """Take a model (a name or `name@hash`) into use. ArtifactError, ConfigError."""
+        ...
+
+    def rollback(self, tenant: str, by: str) -> Activation | None:
+        """Go back to the model of before; None where that is the one of the house. NoEarlierModelError, ArtifactError."""
+        ...
+
+    def plan_undo(self, tenant: str, model: str, since: datetime, fields: Sequence[str] = ()) -> UndoPlan:
+        """What it would take to put back what a model applied since then; without `fields` all of them. A model is named,
+        or told by its hash. ModelNotFoundError."""
+        ...
+
+    def undo(self, tenant: str, plan_id: str, by: str) -> int:
+        """Do what a plan says, and count the tickets. ConflictError where the plan is not known (any more)."""
+        ...
+
+    def parked(self, tenant: str) -> list[ParkedLook]:
+        """What was not written to desks and waits for a person, oldest first; the first thousand."""
+        ...
+
+    def pauses(self, tenant: str) -> list[Pause]:
+        """Desks that are left alone."""
+        ...
+
+    def retry(self, tenant: str, ticket_id: str, effect: str, by: str) -> None:
+        """Have a parked effect tried anew. ConflictError where it is not parked."""
+        ...
+
+    def resume(self, tenant: str, desk: str, by: str) -> bool:
+        """A desk may be written to again; False where it was not paused."""
+        ...
+
+
+class Models(models.Shelf, Protocol):
+    """The shelf, and what is known of a model that may have left it."""
+
+    def hash_of(self, model: str) -> str:
+        """The content hash of a model by name or `name@hash-prefix`. ModelNotFoundError."""
+        ...
+
+
+@dataclass(frozen=True)
+class StoreAdmin:
+    """Admin over a store of this process. Thread-safe."""
+
+    store: Store
+    clock: Clock
+    bits: Bits
+    shelf: Models
+    taxonomies: Taxonomies
+    _plans: dict[str, UndoPlan] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def create_key(self, tenant: str, name: str, role: Role, by: str) -> str:
+        """A new key."""
+        return keys.create(self.store, self.clock, self.bits, tenant, name, role, by)[0]
+
+    def keys(self, tenant: str) -> list[KeyLook]:
+        """The tenant's keys, oldest first."""
+        found = self.store.read(lambda tx: tx.keys.all(tenant))
+        return [KeyLook(key.id, key.name, key.role, key.created_at, key.revoked_at) for key in found]
+
+    def revoke_key(self, tenant: str, key_id: str, by: str) -> None:
+        """Close a key for good."""
+        keys.revoke(self.store, self.clock, tenant, key_id, by)
+
+    def active(self, tenant: str) -> Activation | None:
+        """The tenant's own model."""
+        return next(iter(self.store.read(lambda tx: tx.models.pile(tenant, 1))), None)
+
+    def activate(self, tenant: str, model: str, by: str) -> Activation:
+        """Take a model into use."""
+        return models.activate(self.store, self.clock, self.shelf, tenant, model, by)
+
+    def rollback(self, tenant: str, by: str) -> Activation | None:
+        """Go back to the model of before."""
+        return models.rollback(self.store, self.clock, self.shelf, tenant, by)
+
+    def plan_undo(self, tenant: str, model: str, since: datetime, fields: Sequence[str] = ()) -> UndoPlan:
+        """Plan, and keep the plan for `undo`."""
+        content = self._content_hash(tenant, model)
+        plan = undo.plan_undo(
+            self.store, self.clock, self.taxonomies(tenant), tenant, content, since, tuple(fields)
+        )
+        with self._lock:
+            self._plans[plan.id] = plan
+            while len(self._plans) > PLANS:
+                del self._plans[next(iter(self._plans))]
+        return plan
+
+    def undo(self, tenant: str, plan_id: str, by: str) -> int:
+        """Do what a plan says."""
+        plan = self._plans.get(plan_id)
+        if plan is None or plan.tenant != tenant:
+            raise ConflictError(what=f"Plan '{plan_id}'", reason="nobody remembers it")
+        return undo.perform(self.store, self.clock, self.bits, self.taxonomies(tenant), plan, by)
+
+    def parked(self, tenant: str) -> list[ParkedLook]:
+        """What waits for a person."""
+        found = self.store.read(lambda tx: tx.outbox.page(tenant, EffectState.PARKED))
+        return [
+            ParkedLook(
+                one.ticket_id,
+                one.name,
+                one.desk,
+                one.external_id,
+                dict(one.values),
+                one.reason,
+                one.changed_at,
+            )
+            for one in found
+        ]
+
+    def pauses(self, tenant: str) -> list[Pause]:
+        """Desks that are left alone."""
+        now = self.clock.now()
+        return [one for one in self.store.read(lambda tx: tx.outbox.pauses(tenant)) if one.holds(now)]
+
+    def retry(self, tenant: str, ticket_id: str, effect: str, by: str) -> None:
+        """Have a parked effect tried anew."""
+        push_end.push_again(self.store, self.clock, self.bits, tenant, ticket_id, effect, by)
+
+    def resume(self, tenant: str, desk: str, by: str) -> bool:
+        """A desk may be written to again."""
+        return push_end.resume(self.store, self.clock, tenant, desk, by)
+
+    def _content_hash(self, tenant: str, model: str) -> str:
+        """The version that the tenant had last, also where it has left the shelf; else the newest one on the shelf."""
+        pile = self.store.read(lambda tx: tx.models.pile(tenant, 100))
+        for one in pile:
+            if model in (one.name, one.model) or (
+                len(model) >= _SHORTEST and one.content_hash.startswith(model)
+            ):
+                return one.content_hash
+        if len(model) == 64 and set(model) <= set("0123456789abcdef"):
+            return model
+        return self.shelf.hash_of(model)
+
+
+__all__ = ["Admin", "KeyLook", "ModelNotFoundError", "Models", "ParkedLook", "StoreAdmin"]
