@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tamiz.bootstrap.server import STORE_FOLDER
+from tamiz.bootstrap.wiring import STORE_FOLDER
 from tamiz.store.backup import backup, restore
 
 from .campaign import drain

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import Barrier, Thread
 
-from tamiz.bootstrap.server import STORE_FOLDER
+from tamiz.bootstrap.wiring import STORE_FOLDER
 from tamiz.store.sqlite import DATABASE
 
 from .campaign import drain

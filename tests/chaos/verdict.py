@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from tamiz.bootstrap.server import STORE_FOLDER
+from tamiz.bootstrap.wiring import STORE_FOLDER
 from tamiz.domain.chain import verify
 from tamiz.domain.outbox import Effect, EffectState
 from tamiz.domain.records import TicketQuery

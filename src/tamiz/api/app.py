@@ -9,8 +9,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
+from tamiz.api import admin_forms as a
 from tamiz.api import forms as v
 from tamiz.api.about import About
+from tamiz.api.admin import Administration
 from tamiz.api.auth import role_for
 from tamiz.api.context import Context, GuardedRoute, told
 from tamiz.api.describe import Answers, describe, responses
@@ -23,6 +25,7 @@ from tamiz.api.problems import Boundary, incident_ids, install
 from tamiz.api.tickets import Tickets
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.ticket import DEFAULT_TENANT
+from tamiz.service.admin import Admin
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def create_app(parts: Parts) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.context = context
-    for endpoint in endpoints(context):
+    for endpoint in endpoints(context) + (admin_endpoints(context, parts.admin) if parts.admin else []):
         add(app, endpoint)
     _describe(app, parts)
     install(app)
@@ -108,6 +111,27 @@ def endpoints(context: Context) -> list[Endpoint]:
     ]
 
 
+def admin_endpoints(context: Context, seam: Admin) -> list[Endpoint]:
+    """Every endpoint for administrators."""
+    one = Administration(context, seam)
+    keys, model, undo, desks = "/admin/keys", "/admin/model", "/admin/undo", "/admin/desks"
+    active, unsound = {200: a.ActiveView}, (404, 409, 422)
+    told: list[tuple[str, str, Callable[..., Any], Answers]] = [
+        ("POST", keys, one.create_key, Answers({201: a.MadeKeyView})),
+        ("GET", keys, one.keys, Answers({200: a.KeysView}, (422,))),
+        ("DELETE", f"{keys}/{{key_id}}", one.revoke_key, Answers({204: None}, (404, 422))),
+        ("GET", model, one.active, Answers(active, (422,))),
+        ("POST", model, one.activate, Answers(active, unsound)),
+        ("POST", f"{model}/rollback", one.rollback, Answers(active, unsound)),
+        ("POST", undo, one.plan_undo, Answers({200: a.PlanView}, (404,))),
+        ("POST", f"{undo}/{{plan_id}}", one.undo, Answers({200: a.UndoneView}, (409,))),
+        ("GET", desks, one.desks, Answers({200: a.DesksView}, (422,))),
+        ("POST", f"{desks}/retry", one.retry, Answers({204: None}, (409,))),
+        ("POST", f"{desks}/resume", one.resume, Answers({200: a.ResumedView})),
+    ]
+    return [Endpoint(method, path, answer, "admin", answers) for method, path, answer, answers in told]
+
+
 def add(app: FastAPI, endpoint: Endpoint) -> None:
     """Put an endpoint behind its role. ConfigError where the table does not know it."""
     role_for(endpoint.method, endpoint.path)
@@ -134,10 +158,14 @@ def check_guarded(app: FastAPI) -> None:
 def _describe(app: FastAPI, parts: Parts) -> None:
     """`/openapi.json`, and `/docs` where it is wanted."""
 
+    made: dict[str, dict[str, Any]] = {}
+
     def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = describe(app, parts.judges(DEFAULT_TENANT).taxonomy, parts.version)
-        return app.openapi_schema
+        taxonomy = parts.judges(DEFAULT_TENANT).taxonomy
+        if taxonomy.classes_hash not in made:  # another model may have brought other labels
+            made.clear()
+            made[taxonomy.classes_hash] = describe(app, taxonomy, parts.version)
+        return made[taxonomy.classes_hash]
 
     async def openapi(request: Request) -> Response:
         return told(document())

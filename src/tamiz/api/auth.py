@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
+import ipaddress
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from tamiz.api.problems import Problem
 from tamiz.api.threads import Threads
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.records import ApiKey, Role
+from tamiz.domain.ticket import DEFAULT_TENANT
 
 PUBLIC = None
 """The role of an endpoint that needs no key."""
@@ -33,6 +36,17 @@ NEEDS: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/schema"): Role.SUBMIT,
     ("GET", "/models"): Role.READ,
     ("GET", "/metrics"): Role.READ,
+    ("POST", "/admin/keys"): Role.ADMIN,
+    ("GET", "/admin/keys"): Role.ADMIN,
+    ("DELETE", "/admin/keys/{key_id}"): Role.ADMIN,
+    ("GET", "/admin/model"): Role.ADMIN,
+    ("POST", "/admin/model"): Role.ADMIN,
+    ("POST", "/admin/model/rollback"): Role.ADMIN,
+    ("POST", "/admin/undo"): Role.ADMIN,
+    ("POST", "/admin/undo/{plan_id}"): Role.ADMIN,
+    ("GET", "/admin/desks"): Role.ADMIN,
+    ("POST", "/admin/desks/retry"): Role.ADMIN,
+    ("POST", "/admin/desks/resume"): Role.ADMIN,
     ("GET", "/openapi.json"): Role.SUBMIT,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/health"): PUBLIC,
@@ -50,11 +64,18 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tamiz"'}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the id of a key, its tenant and its role."""
+    """Who asks: the id of a key, its tenant and its role. The administrator of this machine may act for every tenant."""
 
     key_id: str
     tenant: str
     role: Role
+    everywhere: bool = False
+
+    def acting_for(self, tenant: str) -> str:
+        """The tenant that is meant; empty is the caller's own. Problem (403) where it is another's."""
+        if tenant in ("", self.tenant) or self.everywhere:
+            return tenant or self.tenant
+        raise Problem(403, "This key is not for that tenant.", kind="forbidden")
 
 
 def role_for(method: str, path: str) -> Role | None:
@@ -67,6 +88,14 @@ def role_for(method: str, path: str) -> Role | None:
 def digest_of(key: str) -> str:
     """What is kept of a key: its SHA-256 (hex). Comparing digests tells nothing about keys, however long it takes."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def loopback(host: str) -> bool:
+    """Does the name or address mean this machine alone?"""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Keyring:
@@ -97,14 +126,14 @@ class Guard:
 
     def __init__(self, parts: Parts, threads: Threads) -> None:
         limits = parts.limits
-        self._open_to = parts.open_to
+        self._open_to, self._host = parts.open_to, parts.host
         self._keyring = Keyring(parts, threads)
         self._rates = Buckets(parts.clock, limits.rate, limits.burst, limits.remembered)
         self._refused = Buckets(parts.clock, limits.refused_rate, limits.refused_burst, limits.remembered)
 
     async def admit(self, request: Request, needed: Role) -> Caller:
         """Who asks. Problem: 401 without a living key, 403 below the role that is needed, 429 too often."""
-        caller = await self._caller(request)
+        caller = self._at_home(request, needed) or await self._caller(request, needed)
         self.spend(caller)
         if _RANK[caller.role] < _RANK[needed]:
             raise Problem(403, f"This needs a key with the role '{needed.value}' at least.", kind="forbidden")
@@ -116,9 +145,20 @@ class Guard:
         if wait:
             raise too_many(wait, "This key has sent too many requests.")
 
-    async def _caller(self, request: Request) -> Caller:
+    def _at_home(self, request: Request, needed: Role) -> Caller | None:
+        """Who holds the token of the lock file: for what nobody below an administrator may do, and from this machine."""
+        if self._host is None or needed is not Role.ADMIN or request.client is None:
+            return None
+        if not hmac.compare_digest(digest_of(presented(request)), self._host.digest):
+            return None
+        server = request.scope.get("server") or ("",)
+        here = request.client.host == server[0] or loopback(request.client.host)
+        return Caller(self._host.name, DEFAULT_TENANT, Role.ADMIN, everywhere=True) if here else None
+
+    async def _caller(self, request: Request, needed: Role) -> Caller:
         key = presented(request)
-        if not key and self._open_to is not None:
+        # Not for administrators: a page in a browser can send a POST without a body anywhere without being asked.
+        if not key and self._open_to is not None and needed is not Role.ADMIN:
             if not _LOOPBACK.match(request.headers.get("host", "")):
                 raise Problem(
                     403, "Without a key only this machine is served, by its own name.", kind="foreign-host"

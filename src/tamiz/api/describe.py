@@ -31,7 +31,7 @@ _SHAPES: Mapping[str, Mapping[str, Any]] = {
         "properties": {name: {"type": "string"} for name in ("id", "event", "data", "retry")},
     },
 }
-_TAGS = ("tickets", "predictions", "about", "health")
+_TAGS = ("tickets", "predictions", "about", "health", "admin")
 
 
 @dataclass(frozen=True, slots=True)

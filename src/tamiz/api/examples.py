@@ -14,7 +14,7 @@ from tamiz.domain.status import Status
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import Source
 from tamiz.domain.triage import Distribution, Prediction, Receipt, Triage
-from tamiz.service.look import TicketLook, listed
+from tamiz.service.look import TicketLook, listed, moment
 
 TICKET = "019b76da-a800-7000-8000-000000000001"
 _AT = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
@@ -66,6 +66,37 @@ def examples(taxonomy: Taxonomy) -> dict[tuple[str, str], Example]:
         ("GET", "/health"): Example(None, {200: health}),
         ("GET", "/health/ready"): Example(None, {200: health}),
         ("GET", "/health/live"): Example(None, {200: {"status": "ok"}}),
+        **_admin(primary.name, primary.keys[0]),
+    }
+
+
+def _admin(field: str, label: str) -> dict[tuple[str, str], Example]:
+    """What an administrator sends and sees."""
+    at = moment(_AT)
+    key = {"id": TICKET, "name": "helpdesk", "role": "submit", "created_at": at, "revoked_at": None}
+    hashes = {name: _MODEL[name] for name in ("name", "content_hash", "classes_hash")}
+    active = {"model": {"tenant": "default", **hashes, "prose_hash": "", "at": at, "by": "ana", "number": 1}}
+    place = {"ticket_id": TICKET, "desk": "it", "external_id": "IT-1"}
+    values = {"back": {field: None}, "away": {field: label}, "kept": {}, "cancelled": [], "review": {}}
+    model_hash = _MODEL["content_hash"]
+    told = {"tenant": "default", "model_hash": model_hash, "since": at, "made_at": at, "fields": [field]}
+    plan = {"id": "0123456789ab", **told, "reversals": [{**place, **values}]}
+    parked = {**place, "effect": "triage:1", "values": {field: label}, "reason": "refused", "since": at}
+    pause = {"tenant": "default", "desk": "it", "since": at, "until": None, "reason": "the key is wrong"}
+    undo = {"model": "starter", "since": at, "fields": [field]}
+    effect = {"ticket_id": TICKET, "effect": "triage:1"}
+    return {
+        ("POST", "/admin/keys"): Example({"name": "helpdesk", "role": "submit"}, {201: {"key": "tz_…"}}),
+        ("GET", "/admin/keys"): Example(None, {200: {"keys": [key]}}),
+        ("DELETE", "/admin/keys/{key_id}"): Example(),
+        ("GET", "/admin/model"): Example(None, {200: active}),
+        ("POST", "/admin/model"): Example({"model": "starter"}, {200: active}),
+        ("POST", "/admin/model/rollback"): Example(None, {200: active}),
+        ("POST", "/admin/undo"): Example(undo, {200: plan}),
+        ("POST", "/admin/undo/{plan_id}"): Example(None, {200: {"tickets": 1}}),
+        ("GET", "/admin/desks"): Example(None, {200: {"parked": [parked], "pauses": [pause]}}),
+        ("POST", "/admin/desks/retry"): Example(effect),
+        ("POST", "/admin/desks/resume"): Example({"desk": "it"}, {200: {"resumed": True}}),
     }
 
 

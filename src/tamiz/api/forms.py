@@ -21,15 +21,19 @@ CURSOR = r"^([A-Za-z0-9_-]{22})?$"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
 
 
-class _Sent(BaseModel):
+class Sent(BaseModel):
+    """Comes in."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class _Told(BaseModel):
+class Told(BaseModel):
+    """Goes out."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class TicketForm(_Sent):
+class TicketForm(Sent):
     """A ticket. With `message/rfc822` the body is the whole message and the subject is taken from it."""
 
     body: str = Field(
@@ -57,13 +61,13 @@ class KeyedTicketForm(TicketForm):
     idempotency_key: str = Field("", pattern=r"^[!-~]{0,200}$")
 
 
-class BatchForm(_Sent):
+class BatchForm(Sent):
     """Several tickets at once."""
 
     tickets: list[KeyedTicketForm] = Field(min_length=1, max_length=100)
 
 
-class FeedbackForm(_Sent):
+class FeedbackForm(Sent):
     """The right values of some fields; null says that a field does not apply."""
 
     fields: dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=200)] | None] = Field(
@@ -72,7 +76,7 @@ class FeedbackForm(_Sent):
     note: str = Field("", max_length=4_000, description="Why; for people.", json_schema_extra=TEXT)
 
 
-class PredictForm(_Sent):
+class PredictForm(Sent):
     """A text for the model; nothing of it is kept."""
 
     body: str = Field(max_length=1_000_000, json_schema_extra=TEXT)
@@ -110,14 +114,14 @@ class Filters(BaseModel):
     limit: int = Field(50, ge=1, le=200)
 
 
-class AcceptedView(_Told):
+class AcceptedView(Told):
     """The ticket is safe; it will be triaged."""
 
     ticket_id: str
     location: str
 
 
-class ProblemView(_Told):
+class ProblemView(Told):
     """RFC 9457: what went wrong, and what to do about it."""
 
     type: str
@@ -129,7 +133,7 @@ class ProblemView(_Told):
     errors: list[dict[str, str]] = []
 
 
-class ItemView(_Told):
+class ItemView(Told):
     """What became of one ticket of a batch: its id, or its problem."""
 
     status: int
@@ -138,20 +142,20 @@ class ItemView(_Told):
     problem: ProblemView | None = None
 
 
-class BatchView(_Told):
+class BatchView(Told):
     """What became of each ticket, in the order in which they came."""
 
     results: list[ItemView]
 
 
-class ScoredView(_Told):
+class ScoredView(Told):
     """A label and its probability."""
 
     label: str
     score: float = Field(ge=0, le=1)
 
 
-class FieldView(_Told):
+class FieldView(Told):
     """A field's outcome: a label, `needs_human`, or null where it does not apply."""
 
     value: str | None
@@ -160,7 +164,7 @@ class FieldView(_Told):
     top: list[ScoredView]
 
 
-class TriageView(_Told):
+class TriageView(Told):
     """The triage as it stands; `GET /schema` has the exact schema of this taxonomy."""
 
     schema_version: str
@@ -169,7 +173,7 @@ class TriageView(_Told):
     fields: dict[str, FieldView]
 
 
-class SourceView(_Told):
+class SourceView(Told):
     """Where a ticket came from."""
 
     desk: str
@@ -177,7 +181,7 @@ class SourceView(_Told):
     version: str
 
 
-class ListedView(_Told):
+class ListedView(Told):
     """Where a ticket stands."""
 
     ticket_id: str
@@ -199,14 +203,14 @@ class TicketView(ListedView):
     corrected: dict[str, str | None]
 
 
-class PageView(_Told):
+class PageView(Told):
     """Tickets, newest first; `next_cursor` is null on the last page."""
 
     tickets: list[ListedView]
     next_cursor: str | None
 
 
-class PredictionView(_Told):
+class PredictionView(Told):
     """What the model says of a text; `predicted_label` is null where the field does not apply."""
 
     predicted_label: str | None
@@ -215,7 +219,7 @@ class PredictionView(_Told):
     inference_ms: float = Field(ge=0)
 
 
-class LabelView(_Told):
+class LabelView(Told):
     """A label with its names and descriptions by language."""
 
     key: str
@@ -224,7 +228,7 @@ class LabelView(_Told):
     parents: list[str]
 
 
-class LabelsView(_Told):
+class LabelsView(Told):
     """All labels by field; `labels` are those of the primary one."""
 
     primary: str
@@ -232,7 +236,7 @@ class LabelsView(_Told):
     fields: dict[str, list[LabelView]]
 
 
-class ModelView(_Told):
+class ModelView(Told):
     """Who a model is."""
 
     name: str
@@ -242,14 +246,14 @@ class ModelView(_Told):
     text_version: str
 
 
-class ModelsView(_Told):
+class ModelsView(Told):
     """The model that triages now, and those that could."""
 
     active: ModelView
     known: list[ModelView]
 
 
-class HealthView(_Told):
+class HealthView(Told):
     """How the service is, part by part."""
 
     status: Literal["ok", "degraded"]
@@ -257,7 +261,7 @@ class HealthView(_Told):
     checks: dict[str, str]
 
 
-class LiveView(_Told):
+class LiveView(Told):
     """The process answers."""
 
     status: Literal["ok"]

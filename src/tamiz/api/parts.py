@@ -11,6 +11,7 @@ from tamiz.domain.ports import Clock, ModelInfo
 from tamiz.domain.records import Role
 from tamiz.domain.storage import Store
 from tamiz.service.accept import Accepted, Bits
+from tamiz.service.admin import Admin
 from tamiz.service.judge import Judges
 from tamiz.service.people import Corrected
 
@@ -75,6 +76,15 @@ def log_failure(failure: Failure) -> None:
     _LOG.error("incident %s: %s at %s", failure.incident, failure.kind, " < ".join(failure.where))
 
 
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The administrator of this machine: the SHA-256 (hex) of the token that the lock file holds, and what he is called in
+    the audit trail."""
+
+    digest: str
+    name: str
+
+
 def _healthy() -> Health:
     return Health()
 
@@ -87,6 +97,7 @@ def _no_metrics() -> str:
 class Parts:
     """What an app needs. `wake` is called after tickets were accepted, `bell` rung when a ticket has changed.
 
+    Without `admin` there is nothing below /admin; `host` may do that with the token of the lock file, for every tenant.
     `open_to` is who a request without a key is taken for: only for a service that listens on loopback, where it is
     refused to anybody who calls it by another name.
     """
@@ -105,6 +116,8 @@ class Parts:
     accepted: Callable[[Accepted], None] = lambda accepted: None
     corrected: Callable[[Corrected], None] = lambda corrected: None
     failed: Callable[[Failure], None] = log_failure
+    admin: Admin | None = None
+    host: Host | None = None
     open_to: tuple[str, Role] | None = None
     version: str = ""
     docs: bool = False

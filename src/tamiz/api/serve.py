@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import ipaddress
 import random
 import signal
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Event, Thread
 from types import FrameType
 
 import uvicorn
@@ -16,20 +16,25 @@ from starlette.types import ASGIApp
 
 from tamiz import __version__
 from tamiz.api.app import create_app
-from tamiz.api.parts import Health, Parts, Served
+from tamiz.api.auth import digest_of, loopback
+from tamiz.api.parts import Health, Host, Parts, Served
 from tamiz.api.waiting import Bell
+from tamiz.bootstrap.admin import ADDRESS, TOKEN
 from tamiz.bootstrap.server import Service
 from tamiz.bootstrap.settings import ServeSettings
+from tamiz.bootstrap.who import user_name
 from tamiz.domain.errors import ConfigError, StoreError
 from tamiz.domain.records import Role
 from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.service.accept import TRIAGE
+from tamiz.service.keys import secret
 from tamiz.service.people import Corrected
 
 STALE_SECONDS = 30.0
 """A worker without a sign of life for so long is reported, whatever it is doing."""
 
-OPEN_TO = (DEFAULT_TENANT, Role.ADMIN)
+OPEN_TO = (DEFAULT_TENANT, Role.REVIEW)
+TOKEN_PREFIX = "th_"
 
 
 def serve(
@@ -40,7 +45,7 @@ def serve(
     ready: Callable[[str], None] = lambda url: None,
     behind: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> None:
-    """Listen, work and, on SIGTERM or SIGINT, drain; returns when everything is put away.
+    """Listen, work and, on SIGTERM or SIGINT, drain; returns when everything is put away. A second signal ends the grace.
 
     `unlocked` needs no keys and is refused but on loopback; `ready` is told the address; `behind` puts the app behind
     something that sees every request first. ConfigError where the address cannot be had.
@@ -50,14 +55,18 @@ def serve(
             key="serve.host", mistake=f"'{settings.host}' is not loopback, so it cannot be open without keys"
         )
     with _listening(settings) as listener:
+        address = _address(listener)
         parts = parts_of(service)
         limits = replace(parts.limits, rate=settings.rate, burst=2 * settings.rate)
         open_to = OPEN_TO if unlocked else None
-        app = create_app(replace(parts, limits=limits, docs=settings.docs, open_to=open_to))
-        server = _server(behind(app), settings, parts.bell)
+        host = _tell_token(service, parts, address)
+        app = create_app(replace(parts, limits=limits, docs=settings.docs, open_to=open_to, host=host))
+        server, draining = _server(behind(app), settings, parts.bell), Event()
 
         def heard(number: int, frame: FrameType | None) -> None:
-            """Before uvicorn listens to signals itself, and after it has drained, when it raises them again."""
+            """Before uvicorn listens to signals itself, when it raises them again, and while workers drain."""
+            if draining.is_set():
+                Thread(target=service.pool.stop, args=(0.0,), daemon=True).start()  # it takes locks
             server.should_exit = True
 
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,12 +74,19 @@ def serve(
         service.start()
         gc.collect()
         gc.freeze()  # what lives as long as the service need not be looked at again and again
-        host, port = listener.getsockname()[:2]
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        ready(address)
         try:
             server.run([listener])
         finally:
-            service.stop(settings.grace)
+            draining.set()
+            service.stop(0.0 if server.hurried else settings.grace)
+
+
+def _tell_token(service: Service, parts: Parts, address: str) -> Host:
+    """Write down, for this machine's administrator alone, where the service is and what opens it; keep what knows it."""
+    token = f"{TOKEN_PREFIX}{secret(parts.bits)}"
+    service.tell({ADDRESS: _reachable(address), TOKEN: token})
+    return Host(digest_of(token), f"host:{user_name()}")
 
 
 def parts_of(service: Service) -> Parts:
@@ -95,6 +111,7 @@ def parts_of(service: Service) -> Parts:
         metrics=service.scrape,
         health=lambda: health(service),
         models=lambda tenant: service.known(),
+        admin=service.admin,
         served=served,
         accepted=lambda found: service.metrics.accepted(found.new),
         corrected=corrected,
@@ -118,12 +135,14 @@ def health(service: Service) -> Health:
     return Health(all(told == "ok" for told in checks.values()), checks)
 
 
-def loopback(host: str) -> bool:
-    """Does the name or address mean this machine alone?"""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _reachable(address: str) -> str:
+    """The address by which this machine itself gets there."""
+    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
 def _listening(settings: ServeSettings) -> socket.socket:
@@ -145,14 +164,16 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, bell: Bell) -> None:
         super().__init__(config)
         self._bell = bell
+        self.hurried = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM or SIGINT."""
+        """SIGTERM or SIGINT; the second one ends the grace."""
         self._bell.close()
+        self.hurried = self.force_exit = self.should_exit
         super().handle_exit(sig, frame)
 
 
-def _server(app: ASGIApp, settings: ServeSettings, bell: Bell) -> uvicorn.Server:
+def _server(app: ASGIApp, settings: ServeSettings, bell: Bell) -> _Server:
     config = uvicorn.Config(
         app,
         log_config=None,

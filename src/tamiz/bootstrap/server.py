@@ -15,6 +15,7 @@ from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.desks import pushes
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.tenants import TenantJudges, Watch
+from tamiz.bootstrap.wiring import STORE_FOLDER
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.ports import Clock, ModelInfo
 from tamiz.domain.records import Lease
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from tamiz.store.postgres import PostgresStore
     from tamiz.store.sqlite import SqliteStore
 
-STORE_FOLDER = "store"
 FIRST_KEY = "first-key"
 ENRICH_LEASE = 300.0
 PUSH_LEASE = 60.0

@@ -13,18 +13,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tamiz.bootstrap.live import LiveJudges, open_judges
+from tamiz.bootstrap.live import LiveJudges
 from tamiz.bootstrap.settings import Settings
-from tamiz.bootstrap.wiring import registry
-from tamiz.domain.errors import BrokenArtifactError, TamizError
-from tamiz.domain.ports import Clock, Model, ModelInfo
+from tamiz.bootstrap.shelf import FolderShelf, check_sound
+from tamiz.domain.errors import TamizError
+from tamiz.domain.ports import Clock, Model
 from tamiz.domain.records import Activation
 from tamiz.domain.storage import Store
-from tamiz.domain.ticket import DEFAULT_TENANT
-from tamiz.models.artifact import read_manifest, verify
+from tamiz.models.artifact import read_manifest
 from tamiz.observe.logs import log
 from tamiz.service.judge import Judge
-from tamiz.text import TEXT_VERSION
 
 LOOK_SECONDS = 1.0
 """How often a process looks whether another one has moved a pointer."""
@@ -51,8 +49,8 @@ class _Seen:
     house: Path
 
 
-class TenantJudges:
-    """Judges by tenant, and the Shelf of `service.models`. Thread-safe.
+class TenantJudges(FolderShelf):
+    """Judges by tenant, and a shelf on which a model that triages already is not opened again. Thread-safe.
 
     Opening it opens every model that a pointer names: ArtifactError or ConfigError where one of them cannot be used.
     Afterwards a model that cannot be used is told to `refused`, and the tenant keeps the one that it had.
@@ -65,13 +63,12 @@ class TenantJudges:
         clock: Clock,
         refused: Callable[[str], None] = lambda model: None,
     ) -> None:
-        self._settings, self._store, self._clock, self._refused = settings, store, clock, refused
-        self._models = registry(settings)
-        self._configured = self._models.active() or self._models.resolve(settings.model)
+        super().__init__(settings, clock)
+        self._store, self._refused = store, refused
         self._lock = threading.RLock()
-        self._open: dict[str, LiveJudges] = {}
-        self._seen = self._pointers()
+        self._held: dict[str, LiveJudges] = {}
         self._again = float("inf")
+        self._seen = self._pointers()
         house = self._judges(self._seen.house)
         self._table = _Table(house, {one.tenant: self._judges_of(one) for one in self._seen.own})
 
@@ -79,35 +76,17 @@ class TenantJudges:
         """The judge of this moment."""
         return self._table.of(tenant)(tenant)
 
-    def known(self) -> list[ModelInfo]:
-        """Every model within reach, newest first."""
-        return [read_manifest(entry.path).info for entry in self._models.list()]
-
-    def hash_of(self, model: str) -> str:
-        """The content hash of a model by name or `name@hash-prefix`. ModelNotFoundError."""
-        return read_manifest(self._models.find(model)).content_hash
-
     def sound(self, model: str) -> Model:
-        """A model by name or `name@hash`, opened. ArtifactError, ConfigError."""
+        """A model by name or `name@hash`, its files looked through now, opened now or before. ArtifactError, ConfigError."""
         folder = self._models.find(model)
-        check_sound(folder)
+        check_sound(folder)  # also where it is held: it must be there for the next start, too
         with self._lock:
             return self._judges(folder).current.model
 
     def moved(self, tenant: str, active: Activation | None) -> None:
-        """Follow a pointer that has moved; the pointer by which commands go without a service follows the default
-        tenant's."""
-        if tenant == DEFAULT_TENANT and active is not None:
-            self._models.follow(self._models.find(active.model))
+        """Follow a pointer that has moved."""
+        super().moved(tenant, active)
         self.refresh()
-
-    def step_back(self, before: Activation | None) -> None:
-        """The file pointer one step back, where it stands at that model. NoEarlierModelError, ArtifactError."""
-        folder = self._models.active()
-        if before is None or (
-            folder is not None and read_manifest(folder).content_hash == before.content_hash
-        ):
-            self._models.rollback()
 
     def refresh(self) -> None:
         """Look where the pointers stand and exchange what has changed. StoreError where the store cannot be read."""
@@ -126,7 +105,7 @@ class TenantJudges:
             }
             self._table = _Table(house, own)
             used = {id(judges) for judges in (house, *own.values())}
-            self._open = {key: judges for key, judges in self._open.items() if id(judges) in used}
+            self._held = {key: judges for key, judges in self._held.items() if id(judges) in used}
 
     def _kept(
         self, tenant: str, model: str, wanted: Callable[[], LiveJudges], before: LiveJudges
@@ -147,29 +126,17 @@ class TenantJudges:
 
     def _pointers(self) -> _Seen:
         own = self._store.read(lambda tx: tx.models.active())
-        return _Seen(tuple(own), self._models.active() or self._configured)
+        return _Seen(tuple(own), self.folder_of(None))
 
     def _judges_of(self, activation: Activation) -> LiveJudges:
-        return self._judges(self._models.find(activation.model))
+        return self._judges(self.folder_of(activation))
 
     def _judges(self, folder: Path) -> LiveJudges:
-        """The judges of a model folder, which is looked through and opened where that was not done before."""
+        """The judges of a model folder, opened where that was not done before."""
         key = read_manifest(folder).content_hash
-        if key not in self._open:
-            check_sound(folder)
-            like = next(iter(self._open.values()), None)
-            self._open[key] = open_judges(self._settings, folder, self._clock, like)
-        return self._open[key]
-
-
-def check_sound(folder: Path) -> None:
-    """BrokenArtifactError where a file is not as it was made, or the model was trained on another view of texts."""
-    problems = verify(folder)
-    made_for = read_manifest(folder).text_version
-    if made_for != TEXT_VERSION:
-        problems.append(f"it reads version {made_for} of the text, and this Tamiz writes {TEXT_VERSION}")
-    if problems:
-        raise BrokenArtifactError(path=folder, mistake="; ".join(problems[:3]))
+        if key not in self._held:
+            self._held[key] = self.open(folder, next(iter(self._held.values()), None))
+        return self._held[key]
 
 
 class Watch:

@@ -13,6 +13,7 @@ from tamiz.models.open import open_model
 from tamiz.models.registry import FileRegistry
 from tamiz.text import canonicalize
 
+STORE_FOLDER = "store"
 STARTER = "starter"
 STARTER_LLM = "starter-llm"
 
@@ -43,6 +44,11 @@ def find_model(name: str, settings: Settings) -> Model:
 def cache_folder(settings: Settings) -> Path:
     """Where files lie that can be made again."""
     return settings.home / "cache"
+
+
+def has_store(settings: Settings) -> bool:
+    """Has a service been set up here, or is there a database server?"""
+    return bool(settings.store_url.get_secret_value()) or any((settings.home / STORE_FOLDER).glob("*.sqlite"))
 
 
 def zero_shot(taxonomy: Taxonomy) -> Model:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
-from tamiz.cli.console import need_serving, out, settings
+from tamiz.bootstrap.who import user_name
+from tamiz.cli.console import administered, out
 from tamiz.domain.records import Role
-from tamiz.domain.storage import Store
 from tamiz.domain.ticket import DEFAULT_TENANT
 
 app = typer.Typer(no_args_is_help=True, help="Who may call the service: keys, their roles and tenants.")
@@ -29,18 +25,6 @@ EXAMPLES = """Examples:
 Tenant = Annotated[str, typer.Option(help="Whose tickets the key opens.")]
 
 
-@contextmanager
-def _store() -> Iterator[Store]:
-    need_serving()
-    from tamiz.bootstrap.server import open_store
-
-    store = open_store(settings())
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 @app.command("create", epilog=EXAMPLES)
 def create(
     name: Annotated[str, typer.Argument(help="What it is for.")],
@@ -48,20 +32,15 @@ def create(
     tenant: Tenant = DEFAULT_TENANT,
 ) -> None:
     """Make a key and print it, this once."""
-    with _store() as store:
-        from tamiz.bootstrap.clock import SystemClock
-        from tamiz.service import keys
-
-        bits = random.SystemRandom().getrandbits
-        key, _ = keys.create(store, SystemClock(), bits, tenant, name, role, getpass.getuser())
-        typer.echo(key)
+    with administered() as admin:
+        typer.echo(admin.create_key(tenant, name, role, user_name()))
 
 
 @app.command("list")
 def listed(tenant: Tenant = DEFAULT_TENANT) -> None:
     """The tenant's keys; what they open is kept nowhere."""
-    with _store() as store:
-        found = store.read(lambda tx: tx.keys.all(tenant))
+    with administered() as admin:
+        found = admin.keys(tenant)
     table = Table(Column("id", no_wrap=True), "name", "role", "created", "revoked")
     for key in found:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
@@ -74,8 +53,5 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="From the list.")], tenant: Tenant = DEFAULT_TENANT
 ) -> None:
     """Close a key for good."""
-    with _store() as store:
-        from tamiz.bootstrap.clock import SystemClock
-        from tamiz.service import keys
-
-        keys.revoke(store, SystemClock(), tenant, key_id, getpass.getuser())
+    with administered() as admin:
+        admin.revoke_key(tenant, key_id, user_name())

@@ -18,6 +18,7 @@ from tamiz.cli import (
     backtest,
     chat,
     data,
+    desk,
     doctor,
     evaluate,
     export,
@@ -30,6 +31,7 @@ from tamiz.cli import (
     taxonomy,
     train,
     triage,
+    undo,
     work,
 )
 from tamiz.cli.console import fail
@@ -69,9 +71,11 @@ app.command("backtest", epilog=backtest.EXAMPLES)(backtest.command)
 app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("work", epilog=work.EXAMPLES)(work.command)
 app.command("replay", epilog=replay.EXAMPLES)(replay.command)
+app.command("undo", epilog=undo.EXAMPLES)(undo.command)
 app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
+app.add_typer(desk.app, name="desk")
 app.add_typer(export.app, name="export")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

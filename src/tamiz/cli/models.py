@@ -11,14 +11,17 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from tamiz.bootstrap.wiring import registry
-from tamiz.cli.console import PROBLEMS_FOUND, err, out, settings
+from tamiz.bootstrap.who import user_name
+from tamiz.bootstrap.wiring import has_store, registry
+from tamiz.cli.console import PROBLEMS_FOUND, administered, err, out, settings
 from tamiz.domain.ports import Model
+from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.models import artifact
 from tamiz.models.open import open_model
 
 app = typer.Typer(no_args_is_help=True, help="List, show, activate, roll back and verify models.")
 
+Tenant = Annotated[str, typer.Option(help="Whose tickets it triages.")]
 Name = Annotated[str, typer.Argument(help="A model's name, name@hash, or folder.")]
 
 _TEXTS = (
@@ -30,12 +33,17 @@ _TEXTS = (
 
 
 @app.command("list")
-def list_models() -> None:
-    """Every known model, newest first. Example: tamiz models list"""
+def list_models(tenant: Tenant = DEFAULT_TENANT) -> None:
+    """Every known model, newest first, and the one in use. Example: tamiz models list"""
+    own = None
+    if _in_store(tenant):
+        with administered() as admin:
+            own = admin.active(tenant)
     table = Table("name", "kind", "hash", "made", "active")
     table.add_column("folder", overflow="fold")
     for entry in registry(settings()).list():
-        mark = "yes" if entry.active else ""
+        active = entry.active if own is None else entry.content_hash == own.content_hash
+        mark = "yes" if active else ""
         table.add_row(
             entry.name, entry.kind, entry.content_hash[:12], entry.created[:10], mark, str(entry.path)
         )
@@ -51,20 +59,35 @@ def show(model: Name) -> None:
 
 
 @app.command("activate")
-def activate(model: Name) -> None:
-    """Take a model into use; a folder is copied first. Example: tamiz models activate backtest-tickets/model"""
+def activate(model: Name, tenant: Tenant = DEFAULT_TENANT) -> None:
+    """Take a model into use, at once also where a service runs; a folder is copied first. Example: tamiz models activate
+    backtest-tickets/model"""
     models = registry(settings())
     folder = models.resolve(model)
-    inside = Path(model).is_dir() and not folder.absolute().is_relative_to(models.home.absolute())
-    active = models.activate(str(models.add(folder)) if inside else model)
-    err.print(f"Active: {active}", markup=False, highlight=False)
+    by_path = (Path(model) / artifact.MANIFEST).is_file()
+    foreign = by_path and not folder.absolute().is_relative_to(models.home.absolute())
+    place = models.add(folder) if foreign else folder
+    if not _in_store(tenant):
+        err.print(f"Active: {models.activate(str(place))}", markup=False, highlight=False)
+        return
+    manifest = artifact.read_manifest(place)
+    name = manifest.name if by_path else model.partition("@")[0]
+    with administered() as admin:
+        active = admin.activate(tenant, f"{name}@{manifest.content_hash}", user_name())
+    err.print(f"Active for {tenant}: {active.model}", markup=False, highlight=False)
 
 
 @app.command("rollback")
-def rollback() -> None:
+def rollback(tenant: Tenant = DEFAULT_TENANT) -> None:
     """Go back to the model that was active before. Example: tamiz models rollback"""
-    before = registry(settings()).rollback()
-    err.print(f"Active: {before or settings().model}", markup=False, highlight=False)
+    if not _in_store(tenant):
+        before = registry(settings()).rollback()
+        err.print(f"Active: {before or settings().model}", markup=False, highlight=False)
+        return
+    with administered() as admin:
+        own = admin.rollback(tenant, user_name())
+    house = registry(settings()).active() or settings().model
+    err.print(f"Active for {tenant}: {own.model if own else house}", markup=False, highlight=False)
 
 
 @app.command("verify")
@@ -90,3 +113,9 @@ def answer_problems(model: Model) -> list[str]:
         if any(alone[name] != found for name, found in prediction.distributions.items()):
             problems.append(f"its answer to '{text}' depends on the texts beside it")
     return problems
+
+
+def _in_store(tenant: str) -> bool:
+    """Is the model in use a matter of the store? Where there is none yet, the pointer in the data folder is all there
+    is, and all that commands without a service need."""
+    return tenant != DEFAULT_TENANT or has_store(settings())

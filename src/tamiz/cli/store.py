@@ -137,7 +137,7 @@ def retain(
 def _embedded() -> Path:
     """The folder of the SQLite store. ConfigError where the state is on a server, which has tools of its own."""
     need_serving()
-    from tamiz.bootstrap.server import STORE_FOLDER
+    from tamiz.bootstrap.wiring import STORE_FOLDER
 
     current = settings()
     if current.store_url.get_secret_value():

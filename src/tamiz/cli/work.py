@@ -19,16 +19,19 @@ EXAMPLES = """Example:
 def command() -> None:
     """Triage what `tamiz serve` accepts elsewhere; needs a PostgreSQL store."""
     need_serving()
-    from tamiz.bootstrap.server import open_service
+    from tamiz.bootstrap.server import Service, open_service
     from tamiz.observe.logs import to_stream
 
     current = settings()
     if not current.store_url.get_secret_value():
         mistake = "is needed: a SQLite store belongs to the one process of `tamiz serve`, which has workers of its own"
         raise ConfigError(key="TAMIZ_STORE_URL", mistake=mistake)
-    told = threading.Event()
+    told, begun = threading.Event(), list[Service]()
 
     def stop(number: int, frame: FrameType | None) -> None:
+        if told.is_set():  # a second time: the grace is over
+            for one in begun:  # stopping takes locks
+                threading.Thread(target=one.pool.stop, args=(0.0,), daemon=True).start()
         told.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -36,6 +39,7 @@ def command() -> None:
     to_stream()
     service = open_service(current)
     service.start()
+    begun.append(service)
     err.print("Working")
     told.wait()
     if not service.stop(current.serve.grace):

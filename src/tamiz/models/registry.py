@@ -14,7 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tamiz.domain.errors import ArtifactError, ModelNotFoundError, NoEarlierModelError
+from tamiz.domain.errors import (
+    ArtifactError,
+    BrokenArtifactError,
+    ModelNotFoundError,
+    NoEarlierModelError,
+)
 from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.models.artifact import MANIFEST, read_manifest, verify
 
@@ -49,12 +54,21 @@ class FileRegistry:
         self.builtin = {name: path for name, path in builtin.items() if (path / MANIFEST).is_file()}
 
     def list(self) -> list[Entry]:
-        """All models, newest first; the ones that ship come last."""
+        """All models, newest first; the ones that ship come last. BrokenArtifactError where a manifest is damaged."""
+        entries, broken = self.readable()
+        if broken:
+            raise broken[0]
+        return [*entries]
+
+    def readable(self) -> tuple[tuple[Entry, ...], tuple[BrokenArtifactError, ...]]:
+        """All models whose manifest can be read, in that order, and what is wrong with the others."""
         active = self.active()
-        paths = [manifest.parent for manifest in (self.home / "models").glob(f"*/*/{MANIFEST}")]
-        entries = [self._entry(path, active) for path in paths]
+        paths = (manifest.parent for manifest in (self.home / "models").glob(f"*/*/{MANIFEST}"))
+        found = [self._entry_or_mistake(path, active) for path in paths]
+        entries = [one for one in found if isinstance(one, Entry)]
         entries.sort(key=lambda entry: entry.created, reverse=True)
-        return entries + [self._entry(path, active, name) for name, path in self.builtin.items()]
+        shipped = [self._entry(path, active, name) for name, path in self.builtin.items()]
+        return (*entries, *shipped), tuple(one for one in found if not isinstance(one, Entry))
 
     def resolve(self, name: str) -> Path:
         """The folder of a model: a name (its newest version), `name@hash-prefix`, or a path.
@@ -67,10 +81,14 @@ class FileRegistry:
     def find(self, name: str) -> Path:
         """The folder of a model by its name or `name@hash-prefix`, and in no other way. ModelNotFoundError."""
         wanted, _, prefix = name.partition("@")
-        for entry in self.list():
+        entries, broken = self.readable()
+        for entry in entries:
             if entry.name == wanted and entry.content_hash.startswith(prefix):
                 return entry.path
-        known = ", ".join(dict.fromkeys(entry.name for entry in self.list())) or "none"
+        for error in broken:
+            if Path(str(error.facts["path"])).parent.name == wanted:
+                raise error
+        known = ", ".join(dict.fromkeys(entry.name for entry in entries)) or "none"
         raise ModelNotFoundError(name=name, known=known)
 
     def add(self, folder: Path) -> Path:
@@ -130,6 +148,12 @@ class FileRegistry:
             self._write(then, pointer.previous[1:])
         elif pointer.current != then:
             self._write(then, ((pointer.current,) if pointer.current else ()) + pointer.previous)
+
+    def _entry_or_mistake(self, path: Path, active: Path | None) -> Entry | BrokenArtifactError:
+        try:
+            return self._entry(path, active)
+        except BrokenArtifactError as error:
+            return error
 
     def _entry(self, path: Path, active: Path | None, name: str = "") -> Entry:
         manifest = read_manifest(path)

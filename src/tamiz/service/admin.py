@@ -12,8 +12,8 @@ from threading import Lock
 from typing import Protocol
 
 from tamiz.domain.desk import Value
-from tamiz.domain.errors import ConflictError, ModelNotFoundError
-from tamiz.domain.outbox import EffectState, Pause
+from tamiz.domain.errors import ConflictError
+from tamiz.domain.outbox import Effect, EffectState, Pause
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import Activation, Role
 from tamiz.domain.storage import Store
@@ -52,6 +52,14 @@ class ParkedLook:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class DesksLook:
+    """Parked effects, oldest first and at most a thousand, and the desks that are left alone."""
+
+    parked: list[ParkedLook]
+    pauses: list[Pause]
+
+
 class Admin(Protocol):
     """What an administrator does. Errors are those of the use cases behind it."""
 
@@ -88,12 +96,8 @@ class Admin(Protocol):
         """Do what a plan says, and count the tickets. ConflictError where the plan is not known (any more)."""
         ...
 
-    def parked(self, tenant: str) -> list[ParkedLook]:
-        """What was not written to desks and waits for a person, oldest first; the first thousand."""
-        ...
-
-    def pauses(self, tenant: str) -> list[Pause]:
-        """Desks that are left alone."""
+    def desks(self, tenant: str) -> DesksLook:
+        """What waits for a person before it is written to desks."""
         ...
 
     def retry(self, tenant: str, ticket_id: str, effect: str, by: str) -> None:
@@ -169,26 +173,14 @@ class StoreAdmin:
             raise ConflictError(what=f"Plan '{plan_id}'", reason="nobody remembers it")
         return undo.perform(self.store, self.clock, self.bits, self.taxonomies(tenant), plan, by)
 
-    def parked(self, tenant: str) -> list[ParkedLook]:
+    def desks(self, tenant: str) -> DesksLook:
         """What waits for a person."""
-        found = self.store.read(lambda tx: tx.outbox.page(tenant, EffectState.PARKED))
-        return [
-            ParkedLook(
-                one.ticket_id,
-                one.name,
-                one.desk,
-                one.external_id,
-                dict(one.values),
-                one.reason,
-                one.changed_at,
-            )
-            for one in found
-        ]
-
-    def pauses(self, tenant: str) -> list[Pause]:
-        """Desks that are left alone."""
         now = self.clock.now()
-        return [one for one in self.store.read(lambda tx: tx.outbox.pauses(tenant)) if one.holds(now)]
+        effects, pauses = self.store.read(
+            lambda tx: (tx.outbox.page(tenant, EffectState.PARKED), tx.outbox.pauses(tenant))
+        )
+        parked = [_parked(effect) for effect in effects]
+        return DesksLook(parked, [pause for pause in pauses if pause.holds(now)])
 
     def retry(self, tenant: str, ticket_id: str, effect: str, by: str) -> None:
         """Have a parked effect tried anew."""
@@ -211,4 +203,6 @@ class StoreAdmin:
         return self.shelf.hash_of(model)
 
 
-__all__ = ["Admin", "KeyLook", "ModelNotFoundError", "Models", "ParkedLook", "StoreAdmin"]
+def _parked(one: Effect) -> ParkedLook:
+    values = dict(one.values)
+    return ParkedLook(one.ticket_id, one.name, one.desk, one.external_id, values, one.reason, one.changed_at)

@@ -50,9 +50,13 @@ def revoke(store: Store, clock: Clock, tenant: str, key_id: str, by: str) -> Non
     store.write(work)
 
 
+def secret(bits: Bits) -> str:
+    """256 random bits in letters, digits, - and _."""
+    return base64.urlsafe_b64encode(bits(BITS).to_bytes(BITS // 8, "big")).decode().rstrip("=")
+
+
 def _made(clock: Clock, bits: Bits, tenant: str, name: str, role: Role) -> tuple[str, ApiKey]:
-    secret = base64.urlsafe_b64encode(bits(BITS).to_bytes(BITS // 8, "big")).decode().rstrip("=")
-    key, moment = PREFIX + secret, clock.now()
+    key, moment = PREFIX + secret(bits), clock.now()
     digest = hashlib.sha256(key.encode()).hexdigest()
     return key, ApiKey(uuid7(moment, bits(74)), tenant, name, role, digest, moment)
 

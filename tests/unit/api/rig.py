@@ -17,23 +17,34 @@ import pytest
 
 from tamiz.api.app import create_app
 from tamiz.api.auth import digest_of
+from tamiz.api.examples import TICKET
 from tamiz.api.parts import Limits, Parts
 from tamiz.domain.gate import Policy
+from tamiz.domain.outbox import Cause, Effect, EffectState, Pause
 from tamiz.domain.records import ApiKey, Role
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.taxonomy_file import default_taxonomy
-from tamiz.domain.ticket import CanonicalText, RawMessage
+from tamiz.domain.ticket import CanonicalText, RawMessage, Source, Ticket
 from tamiz.service.accept import ENRICH, TRIAGE
+from tamiz.service.admin import StoreAdmin
 from tamiz.service.judge import Judge
 from tamiz.service.work import Triaging
 from tamiz.testing import ScriptedModel
 from tamiz.testing.manual_clock import ManualClock
 from tamiz.testing.memory_store import MemoryStore
+from tamiz.testing.scripted_shelf import ScriptedShelf
 
 TAXONOMY = default_taxonomy()
 PRIMARY = TAXONOMY.field(TAXONOMY.primary)
 TEXT = {"subject": "VPN", "body": "The VPN drops since this morning."}
 UNKNOWN = "019b76da-a800-7000-8000-00000000ffff"
+
+
+def filled(path: str, places: dict[str, str]) -> str:
+    """A path with something in its places."""
+    for place, name in places.items():
+        path = path.replace(place, name)
+    return path
 
 
 def plain(message: RawMessage) -> CanonicalText:
@@ -92,6 +103,33 @@ class Service:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["ticket_id"])
 
+    def places(self, tenant: str = "a") -> dict[str, str]:
+        """What may stand in a path, made anew: a ticket, a key and a plan of the tenant."""
+        admin, since = self.parts.admin, self.clock.now()
+        admin.create_key(tenant, "made for a path", Role.SUBMIT, "test")
+        return {
+            "{ticket_id}": self.submit(tenant),
+            "{key_id}": admin.keys(tenant)[-1].id,
+            "{plan_id}": admin.plan_undo(tenant, "starter", since).id,
+        }
+
+    def park(self, tenant: str = "a") -> Effect:
+        """The parked effect of the examples."""
+        now, number = self.clock.now(), TICKET
+        ticket = Ticket(number, RawMessage("VPN", "drops"), now, tenant, Source("it", "IT-1"))
+        cause = Cause("0" * 16, revision=1)
+        values = {TAXONOMY.primary: PRIMARY.keys[0]}
+        effect = Effect(tenant, number, "triage:1", "it", "IT-1", values, cause, now, now, now)
+        parked = replace(effect, state=EffectState.PARKED, reason="refused")
+
+        def work(tx: Any) -> None:
+            tx.tickets.add(ticket)
+            tx.outbox.add(parked)
+            tx.outbox.pause(Pause(tenant, "it", now, None, "the key is wrong"))
+
+        self.parts.store.write(work)
+        return parked
+
     def work(self) -> None:
         """Triage what waits."""
         parts, now = self.parts, self.clock.now()
@@ -106,10 +144,13 @@ class Service:
 
 def made(runner: asyncio.Runner, **changed: Any) -> Service:
     """A service for the tenants a and b, a key per role in each."""
-    store, clock, model = MemoryStore(), ManualClock(), scripted()
+    store, clock, model = changed.get("store") or MemoryStore(), ManualClock(), scripted()
     bits = random.Random(7).getrandbits
     judge = Judge(model, Policy(), plain)
-    parts = replace(Parts(store, lambda tenant: judge, clock, bits, version="0.1.0"), **changed)
+    shelf = changed.pop("shelf", None) or ScriptedShelf({"starter": model})
+    admin = StoreAdmin(store, clock, bits, shelf, lambda tenant: TAXONOMY)
+    plain_parts = Parts(store, lambda tenant: judge, clock, bits, version="0.1.0", admin=admin)
+    parts = replace(plain_parts, **changed)
     keys = {}
     for tenant in ("a", "b"):
         for role in Role:

@@ -1,0 +1,56 @@
+"""How a command gets to what it administers: through the service that has the data folder, else by opening the store."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tamiz.bootstrap.admin_http import RemoteAdmin
+from tamiz.bootstrap.clock import SystemClock
+from tamiz.bootstrap.server import open_store
+from tamiz.bootstrap.settings import Settings
+from tamiz.bootstrap.shelf import FolderShelf
+from tamiz.bootstrap.wiring import STORE_FOLDER
+from tamiz.domain.errors import StoreLockedError
+from tamiz.domain.storage import Store
+from tamiz.domain.taxonomy import Taxonomy
+from tamiz.service.admin import Admin, StoreAdmin
+from tamiz.store.lock import holder
+
+ADDRESS, TOKEN = "address", "token"
+"""What a service says of itself in the lock file, which its owner alone can read."""
+
+
+@contextmanager
+def open_admin(settings: Settings) -> Iterator[Admin]:
+    """Opens the store first and asks questions where it is taken: between a question and the opening it could be taken.
+
+    StoreLockedError where something other than a service has it.
+    """
+    try:
+        store = open_store(settings)
+    except StoreLockedError:
+        facts = holder(settings.home / STORE_FOLDER)
+        if ADDRESS not in facts or TOKEN not in facts:
+            raise
+        store = None
+    if store is None:
+        yield RemoteAdmin(facts[ADDRESS], facts[TOKEN])
+        return
+    try:
+        yield local_admin(settings, store)
+    finally:
+        store.close()
+
+
+def local_admin(settings: Settings, store: Store) -> StoreAdmin:
+    """Over a store of this process. Models are opened only where a command means one."""
+    clock = SystemClock()
+    shelf = FolderShelf(settings, clock)
+
+    def active(tenant: str) -> Taxonomy:
+        pile = store.read(lambda tx: tx.models.pile(tenant, 1))
+        return shelf.taxonomy_of(next(iter(pile), None))
+
+    return StoreAdmin(store, clock, random.SystemRandom().getrandbits, shelf, active)
