@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from threading import Barrier, Thread
@@ -105,6 +106,21 @@ def test_a_second_stop_harms_nothing(nursery: Nursery, home: Path) -> None:
         assert service.ended() == 0
     assert all(state == "ready" for state, _ in jobs(home))
     assert held(finished(nursery, home), promised)
+
+
+def test_a_second_stop_ends_the_grace_at_once(nursery: Nursery, home: Path) -> None:
+    with nursery.serving(Plan(str(home), seconds=15.0, grace=60.0)) as service:
+        promised = queued(service, 2)
+        until(lambda: any(state == "leased" for state, _ in jobs(home)), "work has begun")
+        service.signal(signal.SIGTERM)
+        until(lambda: refused(service), "it takes no more connections")
+        assert any(state == "leased" for state, _ in jobs(home))
+        told = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert service.ended() == 0
+        assert time.monotonic() - told < 10.0
+    assert {state for state, _ in jobs(home)} == {"ready"}
+    assert len(promised) == 2
 
 
 def test_a_kill_while_stopping_is_a_kill_like_any_other(nursery: Nursery, home: Path) -> None:

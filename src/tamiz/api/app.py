@@ -124,7 +124,7 @@ def admin_endpoints(context: Context, seam: Admin) -> list[Endpoint]:
         ("POST", model, one.activate, Answers(active, unsound)),
         ("POST", f"{model}/rollback", one.rollback, Answers(active, unsound)),
         ("POST", undo, one.plan_undo, Answers({200: a.PlanView}, (404,))),
-        ("POST", f"{undo}/{{plan_id}}", one.undo, Answers({200: a.UndoneView}, (409,))),
+        ("POST", f"{undo}/{{plan_id}}", one.undo, Answers({200: a.UndoneView}, (404, 422))),
         ("GET", desks, one.desks, Answers({200: a.DesksView}, (422,))),
         ("POST", f"{desks}/retry", one.retry, Answers({204: None}, (409,))),
         ("POST", f"{desks}/resume", one.resume, Answers({200: a.ResumedView})),

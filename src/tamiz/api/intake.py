@@ -15,7 +15,7 @@ from tamiz.api.auth import Caller
 from tamiz.api.context import Context, GuardedRoute, caller_of, told
 from tamiz.api.forms import KEY, BatchForm, KeyedTicketForm, TicketForm
 from tamiz.api.problems import Problem
-from tamiz.domain.errors import ConflictError, TamizError
+from tamiz.domain.errors import TamizError
 from tamiz.domain.ticket import RawMessage, Source
 from tamiz.service.accept import Accepted, Submission, accept
 
@@ -76,10 +76,7 @@ class Intake:
     ) -> Response:
         """Accept a ticket and answer with its id at once; it is triaged in the background."""
         submission = _submission(form, caller_of(request), idempotency_key)
-        try:
-            accepted = await self._accept(submission)
-        except ConflictError as error:
-            raise _refused(error) from error
+        accepted = await self._accept(submission)
         self._parts.wake()
         place = _place(request, accepted)
         return told(place, 202, {"Location": place["location"]})
@@ -127,14 +124,5 @@ def _item(request: Request, result: Accepted | BaseException) -> dict[str, Any]:
         return {"status": 202, **_place(request, result)}
     if not isinstance(result, TamizError):
         raise result
-    problem = _refused(result).to_dict()
+    problem = Problem.of(result).to_dict()
     return {"status": problem["status"], "problem": problem}
-
-
-def _refused(error: TamizError) -> Problem:
-    if isinstance(error, ConflictError):
-        hint = "Send the same ticket again, or take another key."
-        return Problem(
-            409, "This Idempotency-Key came with another ticket before.", kind="conflict", hint=hint
-        )
-    return Problem.of(error)

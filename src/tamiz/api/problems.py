@@ -22,6 +22,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[e.TamizError], int] = {
     e.UnknownTicketError: 404,
     e.UnknownKeyError: 404,
+    e.UnknownPlanError: 404,
     e.ConflictError: 409,
     e.DuplicateError: 409,
     e.TransitionError: 409,

@@ -23,6 +23,8 @@ TamizError
 │   ├── UnknownKeyError
 │   ├── DuplicateError             the same key or external id once more
 │   ├── ConflictError              it changed meanwhile
+│   │   └── KeyReusedError         an Idempotency-Key that came with another ticket
+│   ├── UnknownPlanError
 │   ├── TransitionError            a status that may not follow
 │   └── LeaseLostError             a late result of a job that is in other hands
 ├── DeskError (domain.desk)    a desk could not be read or written: exit code 6
@@ -202,6 +204,18 @@ class ConflictError(StoreError):
     """{what} was changed meanwhile: {reason}"""
 
     hint = "Read it again and repeat what is still wanted."
+
+
+class KeyReusedError(ConflictError):
+    """This Idempotency-Key came with another ticket before."""
+
+    hint = "Send the same ticket again, or take another key."
+
+
+class UnknownPlanError(StoreError):
+    """Nobody remembers a plan '{plan}'."""
+
+    hint = "Plan again: the last few plans are kept, until the service ends."
 
 
 class TransitionError(StoreError):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from tamiz.domain.errors import ConflictError
+from tamiz.domain.errors import KeyReusedError
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import AuditEntry, Job
 from tamiz.domain.storage import Store, Tx
@@ -49,7 +49,7 @@ class Accepted:
 
 
 def accept(store: Store, clock: Clock, bits: Bits, submission: Submission) -> Future[Accepted]:
-    """Done when the ticket is durable. The future holds ConflictError where the Idempotency-Key came with another
+    """Done when the ticket is durable. The future holds KeyReusedError where the Idempotency-Key came with another
     body, DuplicateError where the desk's ticket is known already, StoreUnavailableError."""
     moment = clock.now()
     ticket = Ticket(uuid7(moment, bits(74)), submission.message, moment, submission.tenant, submission.source)
@@ -61,7 +61,7 @@ def accept(store: Store, clock: Clock, bits: Bits, submission: Submission) -> Fu
         seen = tx.tickets.by_key(ticket.tenant, key) if key else None
         if seen is not None:
             if seen[1] != digest:
-                raise ConflictError(what="This Idempotency-Key", reason="it came with another ticket before")
+                raise KeyReusedError
             return Accepted(seen[0], new=False)
         tx.tickets.add(ticket, key, digest)
         tx.jobs.add(job)

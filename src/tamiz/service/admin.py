@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Protocol
 
 from tamiz.domain.desk import Value
-from tamiz.domain.errors import ConflictError
+from tamiz.domain.errors import UnknownPlanError
 from tamiz.domain.outbox import Effect, EffectState, Pause
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import Activation, Role
@@ -93,7 +93,7 @@ class Admin(Protocol):
         ...
 
     def undo(self, tenant: str, plan_id: str, by: str) -> int:
-        """Do what a plan says, and count the tickets. ConflictError where the plan is not known (any more)."""
+        """Do what a plan says, and count the tickets. UnknownPlanError."""
         ...
 
     def desks(self, tenant: str) -> DesksLook:
@@ -170,7 +170,7 @@ class StoreAdmin:
         """Do what a plan says."""
         plan = self._plans.get(plan_id)
         if plan is None or plan.tenant != tenant:
-            raise ConflictError(what=f"Plan '{plan_id}'", reason="nobody remembers it")
+            raise UnknownPlanError(plan=plan_id)
         return undo.perform(self.store, self.clock, self.bits, self.taxonomies(tenant), plan, by)
 
     def desks(self, tenant: str) -> DesksLook:

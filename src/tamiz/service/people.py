@@ -35,10 +35,11 @@ class Corrected:
 def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) -> Corrected:
     """Store a correction of each field in one transaction.
 
-    BadCorrectionError for a value that the taxonomy does not allow beside the ticket's other values,
-    UnknownTicketError, ConflictError where the ticket is not at `version`.
+    BadCorrectionError for a value that the taxonomy does not allow beside the ticket's other values, or a note that cannot
+    be kept as text, UnknownTicketError, ConflictError where the ticket is not at `version`.
     """
     moment = clock.now()
+    check_text(feedback.note)
 
     def work(tx: Tx) -> Corrected:
         record = tx.tickets.get(feedback.tenant, feedback.ticket_id)
@@ -63,6 +64,13 @@ def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) 
         return Corrected(found, {name: before.get(name) != value for name, value in feedback.values.items()})
 
     return store.write(work)
+
+
+def check_text(note: str) -> None:
+    """BadCorrectionError for what not every store can keep: PostgreSQL takes no NUL, and none takes lone surrogates."""
+    if "\0" in note or any("\ud800" <= character <= "\udfff" for character in note):
+        mistake = "its note has NUL characters or lone surrogates"
+        raise BadCorrectionError(mistake=mistake, allowed="all other characters")
 
 
 def standing(

@@ -25,6 +25,7 @@ from tamiz.domain.errors import (
     StoreUnavailableError,
     TamizError,
     UnknownKeyError,
+    UnknownPlanError,
 )
 from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.records import Correction, Role
@@ -177,7 +178,7 @@ def test_a_plan_is_the_tenants_own_and_is_remembered(house: House) -> None:
     house.triaged()
     plan = house.admin.plan_undo("a", "starter", house.service.clock.now())
     for tenant, name in (("b", plan.id), ("a", "0123456789ab"), ("a", "a b?c")):
-        with pytest.raises(ConflictError, match="nobody remembers"):
+        with pytest.raises(UnknownPlanError, match="Nobody remembers"):
             house.admin.undo(tenant, name, "ana")
     with pytest.raises(ModelNotFoundError, match="'nope'; known are: starter, other"):
         house.admin.plan_undo("a", "nope", house.service.clock.now())

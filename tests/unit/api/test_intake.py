@@ -90,7 +90,7 @@ def test_a_batch_answers_ticket_by_ticket(service: Service) -> None:
     results = answer.json()["results"]
     assert [one["status"] for one in results] == [202, 202, 202, 409]
     assert results[1] == results[2]
-    assert results[3]["problem"]["type"] == "urn:tamiz:problem:conflict"
+    assert results[3]["problem"]["type"] == "urn:tamiz:problem:key-reused"
     assert count(service) == 2
 
 

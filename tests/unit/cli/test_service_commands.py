@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -18,6 +14,8 @@ for package in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cryptography", "
     pytest.importorskip(package, reason="the extra 'serve' is not installed")
 
 from tamiz.domain.errors import ConfigError, StoreError, UnknownKeyError, UnknownTicketError
+
+from .serving import Running
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -56,43 +54,6 @@ def test_only_loopback_may_be_open(run) -> None:
     error = run("serve", "--open", "--host", "0.0.0.0", "--port", "0").exception
     assert isinstance(error, ConfigError)
     assert "loopback" in str(error)
-
-
-class Running:
-    """`tamiz serve` as a process of its own."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        environment = {**os.environ, "TAMIZ_HOME": str(folder / "home")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tamiz", "serve", "--port", "0", *options],
-            cwd=folder,
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stderr is not None
-        self.url = ""
-        for line in self.process.stderr:
-            if line.startswith("Listening on "):
-                self.url = line.split()[-1]
-                break
-
-    def get(self, path: str, key: str = "", body: object = None) -> tuple[int, dict]:
-        headers = {"Content-Type": "application/json", **({"X-API-Key": key} if key else {})}
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            with urllib.request.urlopen(
-                urllib.request.Request(self.url + path, data, headers), timeout=30
-            ) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
-
-    def stop(self, how: int = signal.SIGTERM) -> int:
-        self.process.send_signal(how)
-        self.process.communicate(timeout=30)
-        return self.process.returncode
 
 
 def test_what_was_accepted_survives_a_kill_and_a_stop_is_clean(tmp_path, run, monkeypatch) -> None:
