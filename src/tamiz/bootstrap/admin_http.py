@@ -21,7 +21,7 @@ from tamiz.service.undo import UndoPlan
 
 T = TypeVar("T")
 
-TIMEOUT = 300.0
+TIMEOUT = 900.0
 """Seconds; opening a model and planning an undo take their time."""
 
 _MISTAKES = (400, 404, 405, 413, 415, 422)

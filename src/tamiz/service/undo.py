@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from tamiz.domain.desk import Value
@@ -26,7 +27,7 @@ from tamiz.service.undo_values import CORRECTED, OVERWRITTEN, TOGETHER, UNDONE, 
 
 __all__ = ["CORRECTED", "OVERWRITTEN", "TOGETHER", "UNDONE", "Reversal", "UndoPlan", "perform", "plan_undo"]
 
-_PAGE = 1000
+_PAGE, _TOGETHER = 1000, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,11 @@ def plan_undo(
 def perform(store: Store, clock: Clock, bits: Bits, taxonomy: Taxonomy, plan: UndoPlan, by: str) -> int:
     """Do what the plan says, each ticket in a transaction of its own, and count the tickets. What has changed since the
     plan was made is left as it is; what an earlier call has done is not done again."""
-    planned = (one for one in plan.reversals if one.does)
-    return sum(store.write(_performed(clock, bits, taxonomy, plan, one, by)) for one in planned)
+    planned, done = iter([one for one in plan.reversals if one.does]), 0
+    while some := list(islice(planned, _TOGETHER)):  # a store may commit them in one go
+        futures = [store.submit(_performed(clock, bits, taxonomy, plan, one, by)) for one in some]
+        done += sum(future.result() for future in futures)
+    return done
 
 
 def _performed(

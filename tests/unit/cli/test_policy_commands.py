@@ -12,7 +12,8 @@ for package in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cryptography", "
     pytest.importorskip(package, reason="the extra 'serve' is not installed")
 
 from tamiz.bootstrap.clock import SystemClock
-from tamiz.bootstrap.server import live_judges, open_store
+from tamiz.bootstrap.server import open_store
+from tamiz.bootstrap.tenants import TenantJudges
 from tamiz.cli.console import settings
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.records import TicketQuery
@@ -42,7 +43,7 @@ def filled(run, tmp_path) -> list[str]:
     (tmp_path / "policy.toml").write_text(POLICY, "utf-8")
     store, clock, bits = open_store(settings()), SystemClock(), random.Random(0).getrandbits
     try:
-        judges = live_judges(settings(), clock)
+        judges = TenantJudges(settings(), store, clock)
         found = [accept(store, clock, bits, Submission(message)).result().ticket_id for message in MESSAGES]
         now = clock.now()
         leases = store.write(lambda tx: tx.jobs.lease([TRIAGE], "w", 10, now, now + timedelta(seconds=60)))

@@ -89,10 +89,12 @@ class Rig:
         self.store.write(lambda tx: tx.tickets.add(mirror))
         return name
 
-    def triage(self, name: str = "IT-1", model: str = "m1", **values: str | None) -> None:
+    def triage(
+        self, name: str = "IT-1", model: str = "m1", receipt: Receipt | None = None, **values: str | None
+    ) -> None:
         """Save a triage that applies these values; what follows from it is planned in the same transaction."""
         fields = {key: FieldTriage(value, 0.99, Decision.APPLY) for key, value in values.items()}
-        receipt = Receipt("model", model, "classes", "1")
+        receipt = receipt or Receipt("model", model, "classes", "1")
         planning = Planning(self.seat, lambda tenant: TAXONOMY, self.clock, self.random.getrandbits)
 
         def work(tx: Any) -> None:

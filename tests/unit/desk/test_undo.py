@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.records import Correction
-from tamiz.service.undo import CORRECTED, OVERWRITTEN, UNDONE, UndoPlan, perform, plan_undo
+from tamiz.domain.taxonomy import Field
+from tamiz.domain.triage import Decision, Distribution, Receipt
+from tamiz.service.undo import CORRECTED, OVERWRITTEN, TOGETHER, UNDONE, UndoPlan, perform, plan_undo
 from tamiz.service.weigh import PERSON
 from tamiz.testing.desk_faults import Fault, FaultPlan
 
@@ -148,3 +151,49 @@ def test_the_same_model_does_not_write_again_what_was_taken_back() -> None:
     house.triage(model="m2", category=B)
     house.run()
     assert house.shown() == B
+
+
+def test_only_the_fields_that_are_meant_go_back() -> None:
+    house = Rig()
+    house.open()
+    pushed(house, category=A, urgency=HIGH)
+    made = plan(house, fields=("urgency",))
+    assert [one.back for one in made.reversals] == [{"urgency": None}]
+    assert plan(house).id != made.id
+    assert undo(house, made) == 1
+    house.run()
+    assert (house.shown(), house.shown("urgency")) == (A, None)
+
+
+def test_what_is_planned_together_with_others_is_let_be() -> None:
+    house = Rig()
+    house.open()
+    house.triage(category=A, urgency=HIGH)
+    [reversal] = plan(house, fields=("urgency",)).reversals
+    assert (reversal.cancelled, reversal.kept, reversal.does) == ((), {"urgency": TOGETHER}, False)
+    assert plan(house, fields=("category", "urgency")).reversals[0].cancelled == ("triage:1",)
+
+
+def test_a_value_that_goes_back_at_the_desk_asks_a_person_here() -> None:
+    house = Rig()
+    house.open()
+    distributions = {f.name: _sure(f) for f in TAXONOMY.predicted}
+    policy = Policy({f.name: FieldPolicy(Decision.APPLY, apply_at=0.5) for f in TAXONOMY.choices})
+    receipt = Receipt("model", "m1", TAXONOMY.classes_hash, "1", distributions, policy=policy.to_dict())
+    house.triage(receipt=receipt, category=A)
+    house.run()
+    made = plan(house)
+    [reversal] = made.reversals
+    assert (reversal.back, reversal.review) == ({"category": None}, {"category": A})
+    assert undo(house, made) == 1
+    house.run()
+    assert house.shown() is None
+    newest = house.store.read(lambda tx: tx.tickets.revision(TENANT, "IT-1"))
+    assert (newest.number, newest.triage.fields["category"].decision) == (2, Decision.REVIEW)
+    assert house.states() == ["done", "done"], "the new triage writes nothing"
+    assert undo(house, made) == 0
+
+
+def _sure(f: Field) -> Distribution:
+    rest = 0.01 / (len(f.classes) - 1)
+    return Distribution(f.classes, (0.99, *[rest] * (len(f.classes) - 1)))
