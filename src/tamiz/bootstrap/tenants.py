@@ -28,6 +28,8 @@ LOOK_SECONDS = 1.0
 """How often a process looks whether another one has moved a pointer."""
 AGAIN_SECONDS = 60.0
 """After so long a model that was refused is tried once more: its files may have come meanwhile."""
+UNFIT = (TamizError, OSError, ValueError, RuntimeError, MemoryError)
+"""What a model that cannot be used may raise when it is opened; the runtimes have errors of their own."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class TenantJudges(FolderShelf):
         """The judges that are wanted, or those of before where they cannot be had."""
         try:
             found = wanted()
-        except (TamizError, OSError) as error:
+        except UNFIT as error:
             self._again = self._clock.monotonic() + AGAIN_SECONDS
             told = error.one_line() if isinstance(error, TamizError) else str(error)
             log("model refused", logging.ERROR, tenant=tenant, model=model, mistake=told)
@@ -161,6 +163,6 @@ class Watch:
                 self._judges.refresh()
                 away = False
             except (TamizError, OSError) as error:  # the store or the file pointer cannot be read just now
-                if not away:
+                if not away and not self._stopping.is_set():
                     log("models not looked at", logging.WARNING, mistake=str(error))
                 away = True

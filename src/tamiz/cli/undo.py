@@ -40,6 +40,9 @@ def command(
     with administered() as admin:
         plan = admin.plan_undo(tenant, model, start, field)
         show(plan)
+        active = admin.active(tenant)
+        if active is not None and active.content_hash == plan.model_hash:
+            err.print("This model is still in use and will say the same again: tamiz models rollback")
         doing = [one for one in plan.reversals if one.does]
         if dry_run or not doing:
             return

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Protocol
 
 from tamiz.domain.desk import Value
-from tamiz.domain.errors import UnknownPlanError
+from tamiz.domain.errors import ConfigError, UnknownPlanError
 from tamiz.domain.outbox import Effect, EffectState, Pause
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import Activation, Role
@@ -89,7 +89,7 @@ class Admin(Protocol):
 
     def plan_undo(self, tenant: str, model: str, since: datetime, fields: Sequence[str] = ()) -> UndoPlan:
         """What it would take to put back what a model applied since then; without `fields` all of them. A model is named,
-        or told by its hash. ModelNotFoundError."""
+        or told by its hash. ModelNotFoundError; ConfigError for a field that there is not."""
         ...
 
     def undo(self, tenant: str, plan_id: str, by: str) -> int:
@@ -156,10 +156,12 @@ class StoreAdmin:
 
     def plan_undo(self, tenant: str, model: str, since: datetime, fields: Sequence[str] = ()) -> UndoPlan:
         """Plan, and keep the plan for `undo`."""
-        content = self._content_hash(tenant, model)
-        plan = undo.plan_undo(
-            self.store, self.clock, self.taxonomies(tenant), tenant, content, since, tuple(fields)
-        )
+        content, taxonomy = self._content_hash(tenant, model), self.taxonomies(tenant)
+        names = [f.name for f in taxonomy.choices]
+        for name in fields:
+            if name not in names:
+                raise ConfigError(key="field", mistake=f"there is no '{name}' among {', '.join(names)}")
+        plan = undo.plan_undo(self.store, self.clock, taxonomy, tenant, content, since, tuple(fields))
         with self._lock:
             self._plans[plan.id] = plan
             while len(self._plans) > PLANS:

@@ -18,6 +18,7 @@ from tamiz.api.auth import digest_of
 from tamiz.api.parts import Host
 from tamiz.bootstrap.admin_http import RemoteAdmin
 from tamiz.domain.errors import (
+    ConfigError,
     ConflictError,
     InputError,
     ModelNotFoundError,
@@ -182,6 +183,8 @@ def test_a_plan_is_the_tenants_own_and_is_remembered(house: House) -> None:
             house.admin.undo(tenant, name, "ana")
     with pytest.raises(ModelNotFoundError, match="'nope'; known are: starter, other"):
         house.admin.plan_undo("a", "nope", house.service.clock.now())
+    with pytest.raises(ConfigError, match="there is no 'colour' among"):
+        house.admin.plan_undo("a", "starter", house.service.clock.now(), ["colour"])
     assert house.admin.plan_undo("a", "f" * 64, house.service.clock.now()).reversals == ()
 
 
