@@ -61,10 +61,16 @@ class FolderShelf:
     def step_back(self, before: Activation | None) -> None:
         """The file pointer one step back, where it stands at that model. NoEarlierModelError, ArtifactError."""
         folder = self._models.active()
-        if before is None or (
-            folder is not None and read_manifest(folder).content_hash == before.content_hash
-        ):
+        if before is None or (folder is not None and _is(folder, before)):
             self._models.rollback()
+
+
+def _is(folder: Path, activation: Activation) -> bool:
+    """Is this the folder of that model? Also where it is damaged: all the more somebody wants to get away from it."""
+    try:
+        return read_manifest(folder).content_hash == activation.content_hash
+    except BrokenArtifactError:
+        return activation.content_hash.startswith(folder.name)
 
 
 def check_sound(folder: Path) -> None:

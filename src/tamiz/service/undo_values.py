@@ -74,19 +74,16 @@ def in_review(
     tx: Tx, taxonomy: Taxonomy, tenant: str, ticket_id: str, fields: Collection[str], at: datetime
 ) -> None:
     """A triage more, from the receipt of the newest one, under a policy by which these fields ask a person."""
-    newest = tx.tickets.revision(tenant, ticket_id)
-    assert newest is not None  # it is what the fields were found in
+    record, newest = tx.tickets.get(tenant, ticket_id), tx.tickets.revision(tenant, ticket_id)
+    assert record is not None  # the fields were found in its newest triage
+    assert newest is not None
     triage = newest.triage
     policy = Policy.from_dict(triage.receipt.policy).with_modes(dict.fromkeys(fields, Decision.REVIEW))
     receipt = replace(triage.receipt, policy=policy.to_dict())
     decided = validated(taxonomy, triage.summary, replayed(receipt, taxonomy))
     triage = replace(triage, fields=decided, receipt=receipt)
-    cached = (
-        False if (record := tx.tickets.get(tenant, ticket_id)) is None else record.status is Status.BY_CACHE
-    )
-    tx.tickets.save(
-        Revision(tenant, ticket_id, newest.number + 1, at, triage), status_of(triage, taxonomy, cached=cached)
-    )
+    status = status_of(triage, taxonomy, cached=record.status is Status.BY_CACHE)
+    tx.tickets.save(Revision(tenant, ticket_id, newest.number + 1, at, triage), status)
 
 
 def cancel(tx: Tx, effects: Sequence[Effect], names: Collection[str], now: datetime) -> bool:

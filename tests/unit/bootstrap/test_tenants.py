@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import threading
 import weakref
 from collections.abc import Callable
@@ -240,6 +241,15 @@ def test_a_service_does_not_start_with_another_model_than_the_store_names(house:
         house.judges()
     assert house.rollback(FolderShelf(house.settings, house.clock), "acme") is None
     assert says(house.judges(), "acme") == "m1"
+
+
+def test_one_gets_away_from_a_model_whose_folder_is_gone(house: House) -> None:
+    judges = house.judges()
+    house.activate(judges, "m2")
+    shutil.rmtree(registry(house.settings).find("m2"))
+    assert says(judges) == "m2", "it is in memory"
+    assert house.rollback(judges) is None
+    assert (says(judges), registry(house.settings).active()) == ("m1", None)
 
 
 def test_a_manifest_that_cannot_be_read_hinders_no_other_model(house: House) -> None:

@@ -25,6 +25,7 @@ from tamiz.domain.errors import (
     UnknownKeyError,
 )
 from tamiz.store.lock import LOCK_FILE, FolderLock
+from tamiz.store.sqlite import SqliteStore
 
 from .serving import Running, variant
 
@@ -64,6 +65,29 @@ def test_keys_and_desks_are_administered_while_the_service_runs(service: Running
     local = run("keys", "revoke", key_id).exception
     assert (type(local), str(local.one_line())) == (UnknownKeyError, error.one_line())
     assert run("keys", "list").output.count("desk") == 1
+
+
+def test_models_are_changed_under_load(service: Running, run, tmp_path) -> None:
+    variant(tmp_path, "mine")
+    promised: list[str] = []
+    for number, act in enumerate((("activate", "mine"), ("rollback",), ("activate", "mine"), ("rollback",))):
+        tickets = [{"subject": "VPN", "body": f"drops in office {number}-{n}"} for n in range(40)]
+        status, told = service.get("/tickets/batch", service.key, {"tickets": tickets})
+        assert status == 202
+        promised += [item["ticket_id"] for item in told["results"]]
+        assert run("models", *act).exit_code == 0
+    ends = {service.get(f"/tickets/{one}?wait=30", service.key)[1]["status"] for one in promised}
+    assert service.stop() == 0
+    assert ends <= {"Classified_By_AI", "Needs_Human"}
+    store = SqliteStore(service.home / "store")
+    try:
+        found = [store.read(lambda tx, one=one: tx.tickets.revision("default", one)) for one in promised]
+    finally:
+        store.close()
+    assert {revision.number for revision in found} == {1}
+    hashes = {revision.triage.receipt.model: revision.triage.receipt.model_hash for revision in found}
+    assert set(hashes) <= {"starter", "mine"}
+    assert all(hashes[one.triage.receipt.model] == one.triage.receipt.model_hash for one in found)
 
 
 def test_models_are_changed_while_the_service_runs(service: Running, run, tmp_path, monkeypatch) -> None:

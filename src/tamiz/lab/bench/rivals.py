@@ -28,8 +28,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tamiz.bootstrap.clock import SystemClock
-from tamiz.bootstrap.server import live_judges
+from tamiz.bootstrap.live import open_judges
 from tamiz.bootstrap.settings import Settings
+from tamiz.bootstrap.wiring import starter_folder
 from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage, Ticket
 from tamiz.domain.triage import Triage
 from tamiz.jobs import SteadyClock
@@ -41,7 +42,8 @@ Triager = Callable[[Sequence[Ticket]], list[Triage]]
 
 def triager() -> Triager:
     """The starter model as the service runs it."""
-    return live_judges(Settings(), SteadyClock(SystemClock()))(DEFAULT_TENANT).fast.triage
+    clock = SteadyClock(SystemClock())
+    return open_judges(Settings(), starter_folder(), clock)(DEFAULT_TENANT).fast.triage
 
 
 def ticket(number: str, subject: str, body: str) -> Ticket:

@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-from tamiz.bootstrap.server import STORE_FOLDER
+from tamiz.bootstrap.wiring import STORE_FOLDER
 from tamiz.store.sqlite import DATABASE
 
 UNLIMITED = "1000000"
