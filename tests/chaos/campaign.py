@@ -13,7 +13,7 @@ from itertools import cycle
 from pathlib import Path
 from random import Random
 
-from tamiz.bootstrap.server import STORE_FOLDER
+from tamiz.bootstrap.wiring import STORE_FOLDER
 from tamiz.domain.status import Status
 from tamiz.store.sqlite import DATABASE
 from tamiz.testing.desk_process import DeskProcess

@@ -10,7 +10,8 @@ from http.client import HTTPConnection, HTTPResponse
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from tamiz.bootstrap.server import LiveJudges, mourner
+from tamiz.bootstrap.live import LiveJudges
+from tamiz.bootstrap.server import mourner
 from tamiz.domain.desk import Change, DeskTicket
 from tamiz.domain.outbox import Effect, EffectState
 from tamiz.domain.ports import Clock

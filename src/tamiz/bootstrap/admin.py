@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,28 +21,38 @@ from tamiz.store.lock import holder
 
 ADDRESS, TOKEN = "address", "token"
 """What a service says of itself in the lock file, which its owner alone can read."""
+PATIENCE, LOOK = 3.0, 0.1
+"""Seconds that a command waits for the folder, and between two looks."""
 
 
 @contextmanager
-def open_admin(settings: Settings) -> Iterator[Admin]:
+def open_admin(settings: Settings, patience: float = PATIENCE) -> Iterator[Admin]:
     """Opens the store first and asks questions where it is taken: between a question and the opening it could be taken.
 
-    StoreLockedError where something other than a service has it.
+    StoreLockedError where something other than a service has it for longer than `patience` seconds.
     """
-    try:
-        store = open_store(settings)
-    except StoreLockedError:
-        facts = holder(settings.home / STORE_FOLDER)
-        if ADDRESS not in facts or TOKEN not in facts:
-            raise
-        store = None
-    if store is None:
-        yield RemoteAdmin(facts[ADDRESS], facts[TOKEN])
+    store = _store_or_service(settings, SystemClock().monotonic() + patience)
+    if isinstance(store, RemoteAdmin):
+        yield store
         return
     try:
         yield local_admin(settings, store)
     finally:
         store.close()
+
+
+def _store_or_service(settings: Settings, until: float) -> Store | RemoteAdmin:
+    """Another command lets the folder go soon, and a service that begins says soon where it is."""
+    while True:
+        try:
+            return open_store(settings)
+        except StoreLockedError:
+            facts = holder(settings.home / STORE_FOLDER)
+            if ADDRESS in facts and TOKEN in facts:
+                return RemoteAdmin(facts[ADDRESS], facts[TOKEN])
+            if SystemClock().monotonic() >= until:
+                raise
+        time.sleep(LOOK)
 
 
 def local_admin(settings: Settings, store: Store) -> StoreAdmin:

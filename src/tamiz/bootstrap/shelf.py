@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from tamiz.bootstrap.live import LiveJudges, open_judges
@@ -41,7 +42,12 @@ class FolderShelf:
         one. ModelNotFoundError."""
         if activation is not None:
             return self._models.find(activation.model)
-        return self._models.active() or self._models.resolve(self._settings.model)
+        return self._models.active() or self._configured
+
+    @cached_property
+    def _configured(self) -> Path:
+        """Looked up once: a new version of that name is taken into use by a person, not by being made."""
+        return self._models.resolve(self._settings.model)
 
     def sound(self, model: str) -> Model:
         """A model by name or `name@hash`, looked through and opened. ArtifactError, ConfigError."""

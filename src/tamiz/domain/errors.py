@@ -177,7 +177,7 @@ class StoreUnavailableError(StoreError):
 class StoreLockedError(StoreError):
     """Another process (id {pid}) is using {path}."""
 
-    hint = "Stop it first, or work through it: `tamiz` commands talk to a running service by themselves."
+    hint = "Stop it first. Of a running service `tamiz keys`, `models`, `undo` and `desk` need not be told: they work through it."
 
 
 class StoreVersionError(StoreError):

@@ -58,11 +58,7 @@ class Metrics:
         self._pauses = Counter(
             "tamiz_desk_pauses_total", "How often a desk was left alone.", ["desk"], registry=made
         )
-        self._refused = Counter(
-            "tamiz_models_refused_total",
-            "Models that could not be taken into use; the one before stays.",
-            registry=made,
-        )
+        self._refused = Counter("tamiz_models_refused_total", "Models that were not taken.", registry=made)
         self._queue = Gauge("tamiz_queue_jobs", "Jobs in the queue.", ["kind", "state"], registry=made)
         self._age = Gauge(
             "tamiz_queue_age_seconds",

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from tamiz.domain.desk import Value
 from tamiz.domain.errors import ConfigError, UnknownPlanError
-from tamiz.domain.outbox import Effect, EffectState, Pause
+from tamiz.domain.outbox import Effect, Pause
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import Activation, Role
 from tamiz.domain.storage import Store
@@ -177,12 +177,8 @@ class StoreAdmin:
 
     def desks(self, tenant: str) -> DesksLook:
         """What waits for a person."""
-        now = self.clock.now()
-        effects, pauses = self.store.read(
-            lambda tx: (tx.outbox.page(tenant, EffectState.PARKED), tx.outbox.pauses(tenant))
-        )
-        parked = [_parked(effect) for effect in effects]
-        return DesksLook(parked, [pause for pause in pauses if pause.holds(now)])
+        parked = [_parked(effect) for effect in push_end.parked(self.store, tenant)]
+        return DesksLook(parked, push_end.paused(self.store, self.clock, tenant))
 
     def retry(self, tenant: str, ticket_id: str, effect: str, by: str) -> None:
         """Have a parked effect tried anew."""

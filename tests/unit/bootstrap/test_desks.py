@@ -106,7 +106,7 @@ def test_a_desk_is_its_tenants_and_its_key_comes_from_the_environment(tmp_path) 
 def opened(folder: Path, text: str, rule: str = "", **environ: str) -> Iterator[Service]:
     rule = rule or f'[[rules]]\nname = "all"\nset = {{ {FIELD} = "{LABEL}" }}\n'
     (folder / "policy.toml").write_text(rule, "utf-8")
-    service = open_service(loaded(folder, text, **environ), {})
+    service = open_service(loaded(folder, text, **environ))
     service.start()
     try:
         yield service

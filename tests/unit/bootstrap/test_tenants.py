@@ -54,7 +54,9 @@ class House:
     def settings(self) -> Settings:
         return Settings(home=self.home, model="m1", serve=ServeSettings(policy=self.home / "policy.toml"))
 
-    def model(self, name: str, best: int = 0, taxonomy: Taxonomy = AREAS, text: str = TEXT_VERSION) -> Path:
+    def model(
+        self, name: str, best: int = 0, taxonomy: Taxonomy = AREAS, text: str = TEXT_VERSION, day: int = 1
+    ) -> Path:
         """A model of class frequencies, in the registry."""
         shares = {}
         for f in taxonomy.predicted:
@@ -64,7 +66,7 @@ class House:
         told = Manifest(
             name,
             "majority",
-            "2026-01-01T00:00:00+00:00",
+            f"2026-01-{day:02}T00:00:00+00:00",
             "0",
             taxonomy.classes_hash,
             taxonomy.prose_hash,
@@ -243,6 +245,16 @@ def test_a_service_does_not_start_with_another_model_than_the_store_names(house:
     assert says(house.judges(), "acme") == "m1"
 
 
+def test_a_newer_version_is_not_taken_into_use_by_being_made(house: House) -> None:
+    judges, old = house.judges(), house.judges()(DEFAULT_TENANT).model.info
+    house.model("m1", best=2, day=2)
+    house.clock.pause(AGAIN_SECONDS)
+    judges.refresh()
+    assert judges(DEFAULT_TENANT).model.info == old
+    house.activate(judges, "m1")
+    assert judges(DEFAULT_TENANT).model.info.content_hash != old.content_hash
+
+
 def test_one_gets_away_from_a_model_whose_folder_is_gone(house: House) -> None:
     judges = house.judges()
     house.activate(judges, "m2")
@@ -280,7 +292,7 @@ def test_no_batch_sees_two_models_while_they_change(house: House) -> None:
         thread.start()
     try:
         until_seen(lambda: "m1" in seen)
-        for _ in range(10):
+        for _ in range(4):
             for name in ("m2", "m3", "m1"):
                 house.activate(judges, name)
         damage(registry(house.settings).find("m2"))

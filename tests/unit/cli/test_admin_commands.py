@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,23 @@ def test_what_a_model_applied_is_taken_back(service: Running, run, tmp_path, run
         assert found[1]["triage"]["fields"]["category"]["decision"] == "review"
         assert service.stop() == 0
     assert run("replay", tickets[1]["ticket_id"]).exit_code == 0
+
+
+def test_a_service_without_keys_is_administered_all_the_same(run, tmp_path) -> None:
+    service = Running(tmp_path, "--open")
+    try:
+        assert service.get("/tickets")[0] == 200
+        assert service.get("/admin/keys")[0] == 401
+        assert "first" in run("keys", "list").output
+    finally:
+        service.stop()
+
+
+def test_commands_wait_for_one_another(run, tmp_path) -> None:
+    assert run("keys", "list").exit_code == 0
+    held = FolderLock(tmp_path / "home" / "store")
+    threading.Timer(0.5, held.release).start()
+    assert run("keys", "list").exit_code == 0
 
 
 def test_what_somebody_else_holds_is_told(run, tmp_path) -> None:
