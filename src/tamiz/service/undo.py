@@ -23,9 +23,28 @@ from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.service.accept import Bits
 from tamiz.service.push_plan import queue
-from tamiz.service.undo_values import CORRECTED, OVERWRITTEN, TOGETHER, UNDONE, cancel, in_review, values
+from tamiz.service.undo_values import (
+    CORRECTED,
+    OVERWRITTEN,
+    RULED,
+    TOGETHER,
+    UNDONE,
+    cancel,
+    in_review,
+    values,
+)
 
-__all__ = ["CORRECTED", "OVERWRITTEN", "TOGETHER", "UNDONE", "Reversal", "UndoPlan", "perform", "plan_undo"]
+__all__ = [
+    "CORRECTED",
+    "OVERWRITTEN",
+    "RULED",
+    "TOGETHER",
+    "UNDONE",
+    "Reversal",
+    "UndoPlan",
+    "perform",
+    "plan_undo",
+]
 
 _PAGE, _TOGETHER = 1000, 200
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -21,6 +21,7 @@ from tamiz.pipeline.triage import validated
 UNDONE = "the model was taken back"
 CORRECTED = "a person corrected it"
 OVERWRITTEN = "something else has been written since"
+RULED = "a rule set it, not the model"
 TOGETHER = "it is about to be written together with others; take it back when it stands there"
 
 _WROTE = (EffectState.INTENT, EffectState.DONE)
@@ -63,9 +64,10 @@ def values(
 ) -> Values:
     """What becomes of the values of a ticket; `own` are the model's effects among all of them."""
     corrected = tx.tickets.corrected(wanted.tenant, ticket_id)
+    ruled = {effect.name: _ruled(tx, effect) for effect in own}
     found = Values()
-    _at_desk(found, wanted, effects, own, corrected)
-    _planned(found, wanted, own)
+    _at_desk(found, wanted, effects, ruled, corrected)
+    _planned(found, wanted, own, ruled)
     _in_house(found, tx, taxonomy, wanted, ticket_id, corrected)
     return found
 
@@ -98,35 +100,49 @@ def _at_desk(
     found: Values,
     wanted: Wanted,
     effects: Sequence[Effect],
-    own: Sequence[Effect],
+    own: Mapping[str, Collection[str]],
     corrected: Collection[str],
 ) -> None:
-    """Values to put back, the values that go, and what is kept and why."""
+    """Values to put back, the values that go, and what is kept and why. `own` are the names of the model's effects, with
+    the fields that rules set in them."""
     last = last_writers(effects, set(_WROTE))
-    names = {one.name for one in own}
-    for name in {name: None for one in own for name in one.before if _meant(wanted, name)}:
+    fields = {name: None for one in effects if one.name in own for name in one.before if _meant(wanted, name)}
+    for name in fields:
         writer = last[name]
         if name in corrected:
             found.kept[name] = CORRECTED
-        elif writer.name not in names:
+        elif writer.name not in own:
             if not writer.undoes:
                 found.kept[name] = OVERWRITTEN
+        elif name in own[writer.name]:
+            found.kept[name] = RULED
         else:
-            before, then = _first_before(effects, name, names), writer.values[name]
+            before, then = _first_before(effects, name, own), writer.values[name]
             if before != then:
                 found.back[name], found.away[name] = before, then
 
 
-def _planned(found: Values, wanted: Wanted, own: Sequence[Effect]) -> None:
+def _planned(
+    found: Values, wanted: Wanted, own: Sequence[Effect], ruled: Mapping[str, Collection[str]]
+) -> None:
     """Effects that never left this house. One that also sets what is not meant is let be: its values never change."""
     for effect in own:
         if effect.state is not EffectState.PLANNED:
             continue
-        meant = [name for name in effect.values if _meant(wanted, name)]
+        by_rule = ruled[effect.name]
+        meant = [name for name in effect.values if _meant(wanted, name) and name not in by_rule]
         if len(meant) == len(effect.values):
             found.cancelled = (*found.cancelled, effect.name)
         else:
             found.kept.update(dict.fromkeys(meant, TOGETHER))
+
+
+def _ruled(tx: Tx, effect: Effect) -> frozenset[str]:
+    """The fields of an effect that a rule set: the word of a person, not of the model."""
+    number = effect.cause.revision
+    revision = tx.tickets.revision(effect.tenant, effect.ticket_id, number) if number else None
+    fields = revision.triage.fields if revision else {}
+    return frozenset(name for name, outcome in fields.items() if outcome.reason is Reason.RULE)
 
 
 def _in_house(
@@ -148,10 +164,10 @@ def _in_house(
         outcome = newest.triage.fields.get(f.name)
         if outcome is None or outcome.decision is not Decision.APPLY or not _meant(wanted, f.name):
             continue
-        if outcome.reason is Reason.RULE:  # the word of a person, not of the model
-            continue
         if f.name in corrected:
             found.kept.setdefault(f.name, CORRECTED)
+        elif outcome.reason is Reason.RULE:
+            found.kept.setdefault(f.name, RULED)
         else:
             found.review[f.name] = outcome.value
 

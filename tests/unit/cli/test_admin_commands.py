@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,14 @@ from tamiz.domain.errors import (
     StoreLockedError,
     UnknownKeyError,
 )
+from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.store.lock import LOCK_FILE, FolderLock
 from tamiz.store.sqlite import SqliteStore
+from tamiz.testing.desk_process import DeskProcess
 
 from .serving import Running, variant
+
+TAXONOMY = default_taxonomy()
 
 
 @pytest.fixture
@@ -115,7 +119,10 @@ def test_models_are_changed_while_the_service_runs(service: Running, run, tmp_pa
     assert isinstance(run("models", "activate", "nope").exception, ModelNotFoundError)
     assert service.get("/models", service.key)[1]["active"]["name"] == "starter"
     assert service.stop() == 0
-    assert isinstance(run("serve", "--port", "0").exception, BrokenArtifactError)
+    refused = Running(tmp_path)
+    refused.process.communicate(timeout=30)
+    assert refused.process.returncode == BrokenArtifactError.exit_code
+    assert "encoder.json has changed" in refused.told
     assert "Active for acme: starter" in run("models", "rollback", "--tenant", "acme").stderr
     assert run("replay", ticket["ticket_id"]).exit_code == 0
 
@@ -151,6 +158,40 @@ def test_what_a_model_applied_is_taken_back(service: Running, run, tmp_path, run
         assert found[1]["triage"]["fields"]["category"]["decision"] == "review"
         assert service.stop() == 0
     assert run("replay", tickets[1]["ticket_id"]).exit_code == 0
+
+
+def test_what_a_model_wrote_to_a_desk_goes_back_and_what_a_rule_set_stays(run, tmp_path) -> None:
+    fields = [f for f in TAXONOMY.choices if not f.parent and f.matrix is None]
+    ruled, free = fields[0], fields[-1]
+    rule = f'[[rules]]\nname = "all"\nset = {{ {ruled.name} = "{ruled.keys[0]}" }}\n'
+    (tmp_path / "policy.toml").write_text(rule, "utf-8")
+    with DeskProcess(tmp_path / "ledger.jsonl", "it") as desk:
+        told = f'[[desks]]\nname = "it"\nkind = "fake"\nurl = "{desk.url}"\n'
+        (tmp_path / "tamiz.toml").write_text(told, "utf-8")
+        desk.put("IT-1", "VPN", "It drops.")
+        variant(tmp_path, "bold", applies=True)
+        service = Running(tmp_path)
+        try:
+            assert run("models", "activate", "bold").exit_code == 0
+            service.triaged("It drops.", desk="it", external_id="IT-1")
+            until(lambda: desk.shown("IT-1").fields.get(free.name))
+            taken = run("undo", "--model", "bold", "--since", "1h", "--yes")
+            assert "Taken back: 1 of 1 tickets" in taken.output
+            assert "empty again" in taken.output
+            until(lambda: desk.shown("IT-1").fields.get(free.name) is None)
+            assert desk.shown("IT-1").fields[ruled.name] == ruled.keys[0]
+            assert "Nothing is parked" in run("desk", "parked").output
+        finally:
+            service.stop()
+
+
+def until(true: Callable[[], object]) -> None:
+    pause = threading.Event()
+    for _ in range(600):
+        if true():
+            return
+        pause.wait(0.1)
+    raise AssertionError("not in time")
 
 
 def test_a_service_without_keys_is_administered_all_the_same(run, tmp_path) -> None:
