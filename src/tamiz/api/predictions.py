@@ -15,6 +15,7 @@ from tamiz.domain import taxonomy as tx
 from tamiz.domain.gate import readable, shown
 from tamiz.domain.ticket import RawMessage
 from tamiz.domain.triage import Prediction
+from tamiz.pipeline.answers import answers
 from tamiz.service.judge import Judge
 
 Forms = Annotated[list[PredictForm], Field(min_length=1, max_length=100), Body()]
@@ -46,7 +47,7 @@ class Predictions:
         clock = self._context.parts.clock
         started = clock.monotonic()
         texts = [judge.canonicalize(RawMessage(form.subject, form.body)).text for form in forms]
-        predictions = judge.model.predict(texts)
+        predictions = answers(judge.model, texts)
         each = (clock.monotonic() - started) * 1e3 / len(forms)
         return [
             {**_answer(judge, prediction, field, form.top_k), "inference_ms": round(each, 3)}

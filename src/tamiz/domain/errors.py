@@ -9,6 +9,7 @@ TamizError
 │   ├── LeakError              a split leaks, so its figures would mislead
 │   └── BadCorrectionError     a correction that the taxonomy does not allow
 ├── MissingExtraError          an optional dependency is absent: exit code 3
+├── BadPredictionError         a model answered what is no answer: exit code 1
 ├── ArtifactError              a model on disk cannot be used: exit code 4
 │   ├── ModelNotFoundError
 │   ├── BrokenArtifactError
@@ -123,6 +124,12 @@ class MissingExtraError(TamizError):
 
     hint = "Run: pip install 'tamiz[{extra}]'"
     exit_code = 3
+
+
+class BadPredictionError(TamizError):
+    """The model '{name}' answered what is no answer: {mistake}."""
+
+    hint = "Check its files with `tamiz models verify`, or activate another one."
 
 
 class ArtifactError(TamizError):

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 from tokenizers import Tokenizer
 
-from tamiz.domain.errors import BrokenArtifactError
+from tamiz.domain.errors import BadPredictionError, BrokenArtifactError
 from tamiz.domain.gate import Policy
 from tamiz.domain.ports import ModelInfo, Neighbour
 from tamiz.domain.taxonomy import Taxonomy
@@ -131,8 +131,12 @@ _GRAPH_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf)
 def answer(
     encoder: TextEncoder, heads: EncoderHeads, linear: LinearComponent | None, texts: Sequence[str]
 ) -> Raw:
-    """What the components say about N texts, before calibration; training and serving share it."""
+    """What the components say about N texts, before calibration; training and serving share it. BadPredictionError where
+    the encoder gives no vectors."""
     embeddings = encoder.embed(texts)
+    if embeddings.shape != (len(texts), encoder.width) or not np.isfinite(embeddings).all():
+        mistake = f"vectors of shape {embeddings.shape}, finite: {bool(np.isfinite(embeddings).all())}"
+        raise BadPredictionError(name=KIND, mistake=mistake)
     scores, own = heads.read(embeddings)
     components = (scores,) if linear is None else (scores, linear.scores(texts))
     return Raw(embeddings, components, own)

@@ -12,6 +12,7 @@ from tamiz.domain.rules import Rule
 from tamiz.domain.taxonomy import ABSTAIN, Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket
 from tamiz.domain.triage import Decision, FieldTriage, Prediction, Reason, Receipt, Triage, Writing
+from tamiz.pipeline.answers import answers
 from tamiz.pipeline.cascade import Cascade, Consulted, SummaryMode, consult
 from tamiz.pipeline.evidence import writing_of
 from tamiz.pipeline.grounding import grounded, unmarked
@@ -40,11 +41,12 @@ def triage(
     Every result is valid against the model's taxonomy: what does not hold asks a person, and is never repaired
     into another label. `cascade` says what stands behind the model, `rules` are a person's, `stood` has the severities
     that were applied before by ticket id. `stage` is entered with the name of each part of the work, to time it.
+    BadPredictionError where the model answers what is no answer.
     """
     with stage("canonicalize"):
         texts = [canonicalize(ticket.message) for ticket in tickets]
     with stage("predict"):
-        predictions = model.predict([text.text for text in texts])
+        predictions = answers(model, [text.text for text in texts])
     with stage("decide"):
         return [
             _one(

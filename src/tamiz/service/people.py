@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tamiz.domain.errors import BadCorrectionError, ConflictError, UnknownTicketError
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import AuditEntry, Correction, Revision, TicketRecord
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import ABSTAIN, Field, Matrix, Taxonomy
+from tamiz.domain.triage import Decision
+
+_SHOWN = (Decision.APPLY, Decision.RECOMMEND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +29,12 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """The ticket after a correction, and of each field whether the value that was shown was another one."""
+    """The ticket after a correction, of each field whether the value that was shown was another one, and with what
+    confidence a model had shown it (fields that no model had shown a value of are left out)."""
 
     record: TicketRecord
     wrong: Mapping[str, bool]
+    confidence: Mapping[str, float] = field(default_factory=dict)
 
 
 def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) -> Corrected:
@@ -50,7 +55,8 @@ def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) 
                 what=f"Ticket {record.id}", reason=f"it is at version {record.version} by now"
             )
         revision = tx.tickets.revision(record.tenant, record.id)
-        before = standing(taxonomy, revision, tx.tickets.corrected(record.tenant, record.id))
+        earlier = tx.tickets.corrected(record.tenant, record.id)
+        before = standing(taxonomy, revision, earlier)
         check(taxonomy, {**before, **feedback.values}, feedback.values)
         for name, value in feedback.values.items():
             told = Correction(
@@ -61,7 +67,9 @@ def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) 
         tx.audit.add(AuditEntry(record.tenant, moment, feedback.by, "correct", record.id, detail))
         found = tx.tickets.get(record.tenant, record.id)
         assert found is not None
-        return Corrected(found, {name: before.get(name) != value for name, value in feedback.values.items()})
+        wrong = {name: before.get(name) != value for name, value in feedback.values.items()}
+        sure = _shown_by_model(revision, before, feedback.values.keys() - earlier.keys())
+        return Corrected(found, wrong, sure)
 
     return store.write(work)
 
@@ -71,6 +79,18 @@ def check_text(note: str) -> None:
     if "\0" in note or any("\ud800" <= character <= "\udfff" for character in note):
         mistake = "its note has NUL characters or lone surrogates"
         raise BadCorrectionError(mistake=mistake, allowed="all other characters")
+
+
+def _shown_by_model(
+    revision: Revision | None, before: Mapping[str, str | None], names: Collection[str]
+) -> dict[str, float]:
+    """The confidence of those of these fields whose standing value is a model's."""
+    fields = revision.triage.fields if revision else {}
+    return {
+        name: told.confidence
+        for name, told in fields.items()
+        if name in names and told.decision in _SHOWN and told.value == before.get(name)
+    }
 
 
 def standing(

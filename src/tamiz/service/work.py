@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from tamiz.domain.errors import LeaseLostError
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import AuditEntry, Job, Lease, Revision, TicketRecord
+from tamiz.domain.stages import Watch
 from tamiz.domain.status import Status, status_of
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
@@ -49,6 +50,7 @@ class Triaging:
     enrich: bool = False
     saved: Callable[[Tx, TicketRecord, Revision], None] = lambda tx, record, revision: None
     """Runs in the transaction that saves a triage: what follows from it is kept together with it, or not at all."""
+    watch: Watch = Watch()  # noqa: RUF009 - frozen
 
     def __call__(self, leases: Sequence[Lease]) -> None:
         """Triage the tickets of these leases and complete them. A lease that was lost meanwhile is passed over.
@@ -69,19 +71,22 @@ class Triaging:
         for lease in leases:
             if lease.job.subject not in tickets:  # erased meanwhile
                 self.store.write(_finished(lease))
-        stages, own = Stages(self.clock), judge if self.enrich else judge.fast
-        views, triages = _triaged(own, [tickets[le.job.subject] for le in wanted], stood, stages)
+        ids = [lease.job.subject for lease in wanted]
+        stages = Stages(self.clock, self.watch, ids, f"{ENRICH} " if self.enrich else "")
+        own = judge if self.enrich else judge.fast
+        views, triages = _triaged(own, [tickets[name] for name in ids], stood, stages)
         timings = stages.each(len(wanted))
         waiting: list[tuple[Triage, Future[TicketRecord]]] = []
-        for lease, triage in zip(wanted, triages, strict=True):
-            view = views[tickets[lease.job.subject].message]
-            waiting.append((triage, self.store.submit(self._saved(judge, lease, triage, view, timings))))
-        for triage, future in waiting:
-            try:
-                record = future.result()
-            except LeaseLostError:
-                continue  # somebody else has the ticket now, and will save a result of its own
-            self.told(Done(record, triage, ENRICH if self.enrich else "triage"))
+        with stages("store"):
+            for lease, triage in zip(wanted, triages, strict=True):
+                view = views[tickets[lease.job.subject].message]
+                waiting.append((triage, self.store.submit(self._saved(judge, lease, triage, view, timings))))
+            for triage, future in waiting:
+                try:
+                    record = future.result()
+                except LeaseLostError:
+                    continue  # somebody else has the ticket now, and will save a result of its own
+                self.told(Done(record, triage, ENRICH if self.enrich else "triage"))
 
     def _saved(
         self,

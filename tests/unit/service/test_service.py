@@ -58,13 +58,15 @@ class House:
     def accept(self, message=MESSAGE, **more) -> str:
         return accept(self.store, self.clock, self.bits, Submission(message, **more)).result().ticket_id
 
-    def work(self, kind=TRIAGE) -> int:
-        handler = Triaging(
+    def handler(self, kind) -> Triaging:
+        return Triaging(
             self.store, lambda tenant: self.judge, self.clock, self.bits, self.done.append, kind == ENRICH
         )
+
+    def work(self, kind=TRIAGE) -> int:
         worker = Worker(
             self.store,
-            {kind: handler},
+            {kind: self.handler(kind)},
             "w",
             self.clock,
             Random(0),
