@@ -61,7 +61,7 @@ def serve(
         open_to = OPEN_TO if unlocked else None
         host = _tell_token(service, parts, address)
         app = create_app(replace(parts, limits=limits, docs=settings.docs, open_to=open_to, host=host))
-        server, draining = _server(behind(app), settings, parts.bell), Event()
+        server, draining = _server(service.hooks.around(behind(app)), settings, parts.bell), Event()
 
         def heard(number: int, frame: FrameType | None) -> None:
             """Before uvicorn listens to signals itself, when it raises them again, and while workers drain."""
@@ -95,11 +95,11 @@ def parts_of(service: Service) -> Parts:
     service.changed.append(bell.ring)
 
     def served(request: Served) -> None:
-        service.metrics.took(f"{request.method} {request.route or 'unknown'}", request.seconds)
+        service.metrics.served(request.method, request.route, request.status, request.seconds)
 
     def corrected(done: Corrected) -> None:
         for name, wrong in done.wrong.items():
-            service.metrics.corrected(name, wrong)
+            service.metrics.corrected(name, wrong, done.confidence.get(name))
 
     return Parts(
         store=service.store,
@@ -113,7 +113,7 @@ def parts_of(service: Service) -> Parts:
         models=lambda tenant: service.known(),
         admin=service.admin,
         served=served,
-        accepted=lambda found: service.metrics.accepted(found.new),
+        accepted=service.hooks.accepted,
         corrected=corrected,
         version=__version__,
     )

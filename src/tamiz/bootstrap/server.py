@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.desks import pushes
+from tamiz.bootstrap.observers import Observers
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.tenants import TenantJudges, Watch
 from tamiz.bootstrap.wiring import STORE_FOLDER
@@ -22,7 +23,7 @@ from tamiz.domain.records import Lease
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import DEFAULT_TENANT
-from tamiz.jobs import Event, Handler, LoopSettings, Pool, SteadyClock, What, Worker
+from tamiz.jobs import Handler, LoopSettings, Pool, SteadyClock, Worker
 from tamiz.models.threads import give_way
 from tamiz.observe.logs import log
 from tamiz.observe.metrics import Metrics
@@ -34,6 +35,7 @@ from tamiz.service.push_end import given_up
 from tamiz.service.work import Done, Triaging, buried
 
 if TYPE_CHECKING:
+    from tamiz.store.events import StoreEvent
     from tamiz.store.postgres import PostgresStore
     from tamiz.store.sqlite import SqliteStore
 
@@ -64,6 +66,12 @@ class Service:
     """What commands work through while this runs."""
     tell: Callable[[Mapping[str, str]], None] = lambda facts: None
     """Says in the lock file of the data folder where this listens."""
+    observers: Observers | None = None
+
+    @property
+    def hooks(self) -> Observers:
+        """Who hears what it does."""
+        return self.observers or Observers(self.metrics, self.clock)
 
     def start(self) -> None:
         """Take back what an earlier process left in hand, and begin to work."""
@@ -81,6 +89,7 @@ class Service:
         done = self.pool.stop(grace)
         self.store.close()
         log("stopped", drained=done)
+        self.hooks.close()
         return done
 
     def scrape(self) -> str:
@@ -91,22 +100,25 @@ class Service:
 
 def open_service(settings: Settings) -> Service:
     """Open model, store and workers. ArtifactError, StoreError, MissingExtraError, ConfigError."""
-    store = open_store(settings)
+    observers = Observers.of(settings.serve, SteadyClock(SystemClock()), os.environ)
+    store = open_store(settings, observers.store)
     with ExitStack() as opened:
         opened.callback(store.close)
-        service = _service(settings, store)
+        service = _service(settings, store, observers)
         opened.pop_all()
     return service
 
 
-def _service(settings: Settings, store: SqliteStore | PostgresStore) -> Service:
-    clock = SteadyClock(SystemClock())
+def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: Observers) -> Service:
+    clock = observers.clock
     bits = random.SystemRandom().getrandbits
-    metrics, changed = Metrics(), list[Callable[[str, str], None]]()
+    metrics, changed = observers.metrics, list[Callable[[str, str], None]]()
     judges = TenantJudges(settings, store, clock, metrics.refused)
+    heard = observers.judging(judges)
+    heard(DEFAULT_TENANT)
 
     def told(done: Done) -> None:
-        metrics.triaged(done.kind, done.record.status.value, done.triage)
+        observers.triaged(done)
         for listener in changed:
             listener(done.record.tenant, done.record.id)
 
@@ -114,10 +126,10 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore) -> Service:
         return judges(tenant).taxonomy
 
     def worker(kinds: Mapping[str, Handler], loop: LoopSettings) -> Worker:
-        return Worker(store, kinds, owner, clock, random.Random(), loop, mourner(clock), _hook(metrics))
+        return Worker(store, kinds, owner, clock, random.Random(), loop, mourner(clock), observers.job)
 
     owner = f"{socket.gethostname()}-{os.getpid()}-{bits(32):08x}"
-    fast = Triaging(store, judges, clock, bits, told)
+    fast = Triaging(store, heard, clock, bits, told, watch=observers.watch)
     loop, pushers = LoopSettings(batch=32), list[Worker]()
     if settings.desks:
         planning, pushing = pushes(settings, store, taxonomy, clock, bits, metrics)
@@ -142,6 +154,7 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore) -> Service:
         admin=StoreAdmin(store, clock, bits, judges, taxonomy),
         known=judges.known,
         tell=_teller(store),
+        observers=observers,
     )
 
 
@@ -151,7 +164,9 @@ def _teller(store: SqliteStore | PostgresStore) -> Callable[[Mapping[str, str]],
     return store.lock.tell if isinstance(store, SqliteStore) else lambda facts: None
 
 
-def open_store(settings: Settings) -> SqliteStore | PostgresStore:
+def open_store(
+    settings: Settings, hook: Callable[[StoreEvent], None] = lambda event: None
+) -> SqliteStore | PostgresStore:
     """The PostgreSQL database of TAMIZ_STORE_URL, else SQLite in the data folder."""
     from tamiz.store.postgres import PostgresStore
     from tamiz.store.sqlite import SqliteStore
@@ -162,7 +177,7 @@ def open_store(settings: Settings) -> SqliteStore | PostgresStore:
     except ValueError as error:
         raise ConfigError(key="TAMIZ_VAULT_KEY", mistake="is not 64 hexadecimal digits") from error
     url = settings.store_url.get_secret_value()
-    return PostgresStore(url, vault) if url else SqliteStore(settings.home / STORE_FOLDER, vault)
+    return PostgresStore(url, vault, hook) if url else SqliteStore(settings.home / STORE_FOLDER, vault, hook)
 
 
 def _first_key(settings: Settings, store: Store, clock: Clock, bits: Callable[[int], int]) -> Path | None:
@@ -187,17 +202,3 @@ def mourner(clock: Clock) -> Callable[[Tx, Lease], None]:
             buried(tx, lease, clock)
 
     return mourn
-
-
-def _hook(metrics: Metrics) -> Callable[[Event], None]:
-    def heard(event: Event) -> None:
-        for _ in event.leases or (None,):
-            metrics.job(event.kind, event.what.value)
-        if event.what is What.LEASED:
-            metrics.took("waiting", event.seconds)
-        elif event.what is What.FINISHED:
-            metrics.took(event.kind, event.seconds)
-        elif event.what is not What.RELEASED:
-            log(f"job {event.what.value}", kind=event.kind, jobs=event.ids, reason=event.reason)
-
-    return heard

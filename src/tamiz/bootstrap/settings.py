@@ -21,6 +21,8 @@ grace = 20.0                 # seconds for work in hand when it is told to stop 
 rate = 1000                  # requests per second and key, twice as many at once  TAMIZ_SERVE_RATE
 docs = false                 # a page about the API at /docs                       TAMIZ_SERVE_DOCS
 policy = "policy.toml"       # modes and rules, read again when changed            TAMIZ_SERVE_POLICY
+slow_commit = 0.25           # seconds from which a commit is told as slow         TAMIZ_SERVE_SLOW_COMMIT
+log = "info"                 # debug tells every ticket; debug | info | warning    TAMIZ_SERVE_LOG
 [push]                       # writing to desks
 quiescence = 120.0           # seconds after which a request that nobody saw the end of has surely been applied, or never
                              # will be                                             TAMIZ_PUSH_QUIESCENCE
@@ -38,6 +40,7 @@ desk.
 
 from __future__ import annotations
 
+import logging
 import re
 import tomllib
 from collections import Counter
@@ -88,6 +91,13 @@ class ServeSettings(BaseModel):
     rate: float = Field(1000.0, gt=0.0)
     docs: bool = False
     policy: Path = Path("policy.toml")
+    slow_commit: float = Field(0.25, gt=0.0)
+    log: Literal["debug", "info", "warning"] = "info"
+
+    @property
+    def log_level(self) -> int:
+        """`log` as the standard library counts levels."""
+        return logging.getLevelNamesMapping()[self.log.upper()]
 
 
 class PushSettings(BaseModel):

@@ -26,15 +26,17 @@ def command(
     need_serving()
     from tamiz.api.serve import serve
     from tamiz.bootstrap.server import open_service
-    from tamiz.observe.logs import to_stream
+    from tamiz.observe.logs import json_process
 
     current = settings()
     told = {key: value for key, value in (("host", host), ("port", port)) if value not in ("", -1)}
     chosen = current.serve.model_copy(update=told)
-    to_stream()
-    service = open_service(current)
-    if service.first_key:
-        err.print(f"The first key, for an admin, is in {service.first_key}", markup=False)
-    serve(
-        service, chosen, unlocked=unlocked, ready=lambda url: err.print(f"Listening on {url}", markup=False)
-    )
+
+    def ready(url: str) -> None:
+        err.print(f"Listening on {url}", markup=False)
+
+    with json_process(chosen.log_level):
+        service = open_service(current)
+        if service.first_key:
+            err.print(f"The first key, for an admin, is in {service.first_key}", markup=False)
+        serve(service, chosen, unlocked=unlocked, ready=ready)

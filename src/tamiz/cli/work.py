@@ -20,7 +20,7 @@ def command() -> None:
     """Triage what `tamiz serve` accepts elsewhere; needs a PostgreSQL store."""
     need_serving()
     from tamiz.bootstrap.server import Service, open_service
-    from tamiz.observe.logs import to_stream
+    from tamiz.observe.logs import json_process
 
     current = settings()
     if not current.store_url.get_secret_value():
@@ -36,11 +36,12 @@ def command() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    to_stream()
-    service = open_service(current)
-    service.start()
-    begun.append(service)
-    err.print("Working")
-    told.wait()
-    if not service.stop(current.serve.grace):
+    with json_process(current.serve.log_level):
+        service = open_service(current)
+        service.start()
+        begun.append(service)
+        err.print("Working")
+        told.wait()
+        drained = service.stop(current.serve.grace)
+    if not drained:
         raise typer.Exit(1)

@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from tamiz.domain.errors import ConfigError, StoreError, StoreUnavailableError
 from tamiz.domain.storage import Tx
+from tamiz.store.events import Commits, Hook, deaf
 from tamiz.store.schema import bring_up
 from tamiz.store.sql import Dictionary
 from tamiz.store.tx import SqlTx
@@ -42,11 +43,11 @@ class PostgresStore:
     """The Store port over a server's database; `url` is `postgresql://user:password@host:port/database`.
 
     Opening it brings the tables up to date. StoreVersionError, StoreUnavailableError; ConfigError for a broken address;
-    StoreError where the raw text is encrypted and `vault` has another key.
+    StoreError where the raw text is encrypted and `vault` has another key. `hook` hears of commits.
     """
 
-    def __init__(self, url: str, vault: Vault = Vault()) -> None:  # noqa: B008 - frozen
-        self.vault = vault
+    def __init__(self, url: str, vault: Vault = Vault(), hook: Hook = deaf) -> None:  # noqa: B008 - frozen
+        self.vault, self._commits = vault, Commits(hook)
         try:
             address = make_url(url).set(drivername="postgresql+psycopg")
         except ArgumentError as error:
@@ -57,6 +58,7 @@ class PostgresStore:
             pool_size=WRITERS + READERS,
             max_overflow=0,
             pool_pre_ping=True,
+            hide_parameters=True,  # a message must not quote a ticket
         )
         event.listen(self._engine, "connect", _durable)
         self._reading = self._engine.execution_options(
@@ -128,8 +130,10 @@ class PostgresStore:
             return self._once(work)
 
     def _once(self, work: Callable[[SqlTx], T]) -> T:
-        with self._engine.begin() as connection:
-            return work(SqlTx.over(connection, self._writes, self.vault))
+        with self._engine.connect() as connection, connection.begin() as transaction:
+            found = work(SqlTx.over(connection, self._writes, self.vault))
+            self._commits.commit(transaction, 1)
+            return found
 
     def _check_open(self) -> None:
         if self._closed:

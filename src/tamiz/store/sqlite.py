@@ -19,8 +19,10 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from tamiz.domain.errors import StoreError, StoreUnavailableError
 from tamiz.domain.storage import Tx
+from tamiz.store.events import Commits, Hook, deaf
 from tamiz.store.faults import disk_faults
 from tamiz.store.lock import FolderLock, sync
+from tamiz.store.log_state import damage, index_of, log_of
 from tamiz.store.schema import bring_up
 from tamiz.store.sql import Dictionary
 from tamiz.store.tx import SqlTx
@@ -55,10 +57,10 @@ class SqliteStore:
     """The Store port over a folder, which is made where there is none.
 
     Opening it brings the tables up to date. StoreLockedError, StoreVersionError, StoreUnavailableError; StoreError where
-    the raw text is encrypted and `vault` has another key.
+    the raw text is encrypted and `vault` has another key. `hook` hears of commits and of a log that was not whole.
     """
 
-    def __init__(self, folder: Path, vault: Vault = Vault()) -> None:  # noqa: B008 - frozen
+    def __init__(self, folder: Path, vault: Vault = Vault(), hook: Hook = deaf) -> None:  # noqa: B008 - frozen
         self.vault = vault
         self.path = folder / DATABASE
         with ExitStack() as opened:
@@ -68,8 +70,8 @@ class SqliteStore:
             self._reading = _engine(self._open_reader, "BEGIN", READERS)
             opened.callback(self._reading.dispose)
             self._dictionary = Dictionary(self._writing.dialect, locks=False)
-            self._prepare()
-            self._writer = GroupWriter(self._writing.connect, self._tx, self._checkpoint)
+            self._prepare(hook)
+            self._writer = GroupWriter(self._writing.connect, self._tx, self._checkpoint, Commits(hook))
             opened.pop_all()
         self._closed = False
 
@@ -105,8 +107,14 @@ class SqliteStore:
         self._writer.close()
         self.lock.release()
 
-    def _prepare(self) -> None:
+    def _prepare(self, hook: Hook) -> None:
+        with disk_faults():
+            index, log = index_of(self.path), log_of(self.path)
         with disk_faults(), self._writing.connect() as connection:
+            if index is not None or log is not None:
+                wrong = damage(index, log, _frames(driver(connection)))
+                if wrong is not None:
+                    hook(wrong)
             bring_up(connection, str(self.path))
             with connection.begin():
                 self.vault.check(self._tx(connection).sql)
@@ -154,7 +162,7 @@ def _engine(connect: Callable[[], sqlite3.Connection], begin: str, pool_size: in
     pool: dict[str, Any] = {"poolclass": NullPool}
     if pool_size:
         pool = {"poolclass": QueuePool, "pool_size": pool_size, "max_overflow": 0}
-    engine = create_engine("sqlite://", creator=connect, paramstyle="named", **pool)
+    engine = create_engine("sqlite://", creator=connect, paramstyle="named", hide_parameters=True, **pool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
@@ -173,6 +181,15 @@ def _no_writing() -> Iterator[None]:
         if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:
             raise
         raise StoreError(reason="a closure given to read has written") from error
+
+
+def _frames(connection: sqlite3.Connection) -> int:
+    """How many frames of the log SQLite could use when it opened it, -1 where it cannot say: it tells only while it
+    copies them, for which a full disk has no room. Nothing is lost by that."""
+    try:
+        return int(connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
+    except sqlite3.OperationalError:
+        return -1
 
 
 def _scrub(connection: sqlite3.Connection) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from tamiz.domain.errors import StoreUnavailableError
+from tamiz.store.events import Commits
 from tamiz.store.faults import unavailable
 from tamiz.store.tx import SqlTx
 
@@ -53,15 +54,16 @@ class _Outcome:
 
 class GroupWriter:
     """The only one who writes. `connect` opens the writing connection, now and again after a failure of the disk;
-    `after` runs on it after every commit, when the callers have their answers."""
+    `after` runs on it after every commit, when the callers have their answers; `commits` does the commits."""
 
     def __init__(
         self,
         connect: Callable[[], Connection],
         over: Callable[[Connection], SqlTx],
         after: Callable[[Connection], None],
+        commits: Commits,
     ) -> None:
-        self._connect, self._over, self._after = connect, over, after
+        self._connect, self._over, self._after, self._commits = connect, over, after, commits
         self._connection: Connection | None = connect()
         self._waiting: deque[_Item] = deque()
         self._changed = Condition()
@@ -127,7 +129,7 @@ class GroupWriter:
         if batch[0].alone:
             return [_attempt(batch[0].work, connection.connection.driver_connection)]
         tx = self._over(connection)
-        return _together(connection, tx, batch) or _apart(connection, tx, batch)
+        return _together(connection, tx, batch, self._commits) or _apart(connection, tx, batch, self._commits)
 
     def _tidy(self, connection: Connection) -> None:
         """What was committed stays so whatever happens here; a full disk will be told to the next caller."""
@@ -144,7 +146,7 @@ class GroupWriter:
             self._connection = None
 
 
-def _together(connection: Connection, tx: SqlTx, batch: list[_Item]) -> list[_Outcome]:
+def _together(connection: Connection, tx: SqlTx, batch: list[_Item], commits: Commits) -> list[_Outcome]:
     """All closures in one transaction; nothing where one of several failed and all are undone."""
     outcomes: list[_Outcome] = []
     with connection.begin() as transaction:
@@ -153,13 +155,14 @@ def _together(connection: Connection, tx: SqlTx, batch: list[_Item]) -> list[_Ou
             if outcomes[-1].error is not None:
                 transaction.rollback()
                 return outcomes if len(batch) == 1 else []
+        commits.commit(transaction, len(batch))
     return outcomes
 
 
-def _apart(connection: Connection, tx: SqlTx, batch: list[_Item]) -> list[_Outcome]:
+def _apart(connection: Connection, tx: SqlTx, batch: list[_Item], commits: Commits) -> list[_Outcome]:
     """All closures in one transaction, each behind a savepoint."""
     outcomes: list[_Outcome] = []
-    with connection.begin():
+    with connection.begin() as transaction:
         for item in batch:
             savepoint = connection.begin_nested()
             outcomes.append(_attempt(item.work, tx))
@@ -167,6 +170,7 @@ def _apart(connection: Connection, tx: SqlTx, batch: list[_Item]) -> list[_Outco
                 savepoint.commit()
             else:
                 savepoint.rollback()
+        commits.commit(transaction, len(batch))
     return outcomes
 
 

@@ -1,0 +1,48 @@
+"""A language model with a stopwatch: the Writer port around another Writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tamiz.domain.errors import ProviderError
+from tamiz.domain.ports import Clock, ModelInfo, Question, Writer, Written
+from tamiz.domain.taxonomy import Taxonomy
+
+Heard = Callable[[str, float, str], None]
+"""Hears the provider's name, the seconds of one question, and the type of the error (empty for none)."""
+
+
+@dataclass(frozen=True)
+class WatchedWriter:
+    """Answers as `writer` does, and tells how long it took and how it failed."""
+
+    writer: Writer
+    clock: Clock
+    heard: Heard
+
+    @property
+    def info(self) -> ModelInfo:
+        """The writer's identity."""
+        return self.writer.info
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The writer's taxonomy."""
+        return self.writer.taxonomy
+
+    @property
+    def told(self) -> str:
+        """What the writer is told beside the ticket."""
+        return self.writer.told
+
+    def write(self, question: Question) -> Written:
+        """The writer's answer. ProviderError as it raises it."""
+        started, failure = self.clock.monotonic(), ""
+        try:
+            return self.writer.write(question)
+        except ProviderError as error:
+            failure = type(error).__name__
+            raise
+        finally:
+            self.heard(self.writer.info.name, self.clock.monotonic() - started, failure)
