@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from tamiz import __version__
 from tamiz.api.app import create_app
 from tamiz.api.auth import digest_of, loopback
+from tamiz.api.connections import Quiet, connections_at_most, patient
 from tamiz.api.parts import Health, Host, Parts, Served
 from tamiz.api.waiting import Bell
 from tamiz.bootstrap.admin import ADDRESS, TOKEN
@@ -174,13 +175,14 @@ class _Server(uvicorn.Server):
 
 
 def _server(app: ASGIApp, settings: ServeSettings, bell: Bell) -> _Server:
+    quiet = Quiet(connections_at_most(Quiet.most))
     config = uvicorn.Config(
         app,
+        http=patient(quiet),
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(settings.grace) or 1,
         timeout_keep_alive=30,
-        h11_max_incomplete_event_size=64 * 1024,
     )
     return _Server(config, bell)

@@ -1,0 +1,128 @@
+"""Connections that say nothing, or begin and never end, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+for package in ("fastapi", "httpx", "uvicorn", "httptools"):
+    pytest.importorskip(package, reason="the extra 'serve' is not installed")
+
+import uvicorn
+
+from tamiz.api.connections import RESERVED, Quiet, connections_at_most, patient
+
+from .rig import generous, running
+
+ASK = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@contextmanager
+def served(limits: Quiet) -> Iterator[tuple[str, int]]:
+    """The app behind connections with these limits."""
+    with asyncio.Runner() as runner, running(runner, limits=generous()) as service:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        config = uvicorn.Config(
+            service.app, http=patient(limits), log_config=None, access_log=False, lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            yield ("127.0.0.1", listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join(10)
+            listener.close()
+
+
+def ended(one: socket.socket, seconds: float = 5.0) -> bool:
+    """Has the other side closed it, after whatever it said?"""
+    one.settimeout(seconds)
+    try:
+        while one.recv(65_536):
+            pass
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+    return True
+
+
+def answered(one: socket.socket) -> bool:
+    one.settimeout(10)
+    one.sendall(ASK)
+    return one.recv(65_536).startswith(b"HTTP/1.1 200")
+
+
+def test_the_longest_quiet_gives_way_to_who_comes_later() -> None:
+    limits = Quiet(most=20)
+    with served(limits) as place, ExitStack() as opened:
+        crowd = [opened.enter_context(socket.create_connection(place, 10)) for _ in range(60)]
+        with socket.create_connection(place, 10) as later:
+            assert answered(later)
+        assert all(ended(one) for one in crowd[:40])
+        assert not any(ended(one, 0.05) for one in crowd[42:45])
+        assert answered(crowd[-1])
+        assert len(limits.waiting) <= 20
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HT", ASK[:-2], ASK + b"GET "])
+def test_who_does_not_finish_the_head_of_a_request_is_let_go(said: bytes) -> None:
+    with served(Quiet(seconds=0.3)) as place, socket.create_connection(place, 10) as slow:
+        slow.sendall(said)
+        started = time.monotonic()
+        assert ended(slow)
+        assert time.monotonic() - started < 3
+
+
+def test_who_sends_a_byte_now_and_then_is_let_go_as_well() -> None:
+    with served(Quiet(seconds=0.3)) as place, socket.create_connection(place, 10) as slow:
+        with pytest.raises(ConnectionError):
+            for number in range(40):
+                slow.sendall(f"X-{number}: a\r\n".encode() if number else ASK[:-2])
+                time.sleep(0.05)
+
+
+@pytest.mark.parametrize("piece", [b"a" * 10_000, b"X: " + b"a" * 5_000 + b"\r\n"])
+def test_a_head_without_an_end_is_cut(piece: bytes) -> None:
+    with served(Quiet(head_bytes=50_000)) as place, socket.create_connection(place, 10) as endless:
+        endless.sendall(ASK[:-2] + b"Y: ")
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 100_000_000:
+                endless.sendall(piece)
+                sent += len(piece)
+        assert sent < 50_000_000
+
+
+def test_a_request_takes_as_long_as_it_takes_and_others_may_follow() -> None:
+    limits = Quiet(seconds=0.3, head_bytes=1000)
+    with served(limits) as place, socket.create_connection(place, 10) as steady:
+        for _ in range(3):
+            assert answered(steady)
+            time.sleep(0.15)
+        body = b'{"subject": "VPN", "body": "' + b"x" * 100_000 + b'"}'
+        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        steady.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body[:50])
+        time.sleep(0.5)
+        steady.sendall(body[50:])
+        assert steady.recv(65_536).startswith(b"HTTP/1.1 401")
+
+
+def test_there_may_be_no_more_connections_than_open_files() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, before[1]), before[1]))
+        found = connections_at_most(10**9)
+        assert found == max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED)
+        assert connections_at_most(100) == 100
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
