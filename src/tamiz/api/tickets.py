@@ -53,7 +53,7 @@ class Tickets:
         if wait and found.record.status is Status.PENDING:
             found = await self._settled(request, caller, found, wait)
         tag = _etag(found)
-        if if_none_match and tag in re.split(r"\s*,\s*|W/", if_none_match):
+        if tag in (told.strip().removeprefix("W/") for told in if_none_match.split(",")):
             return Response(status_code=304, headers={"ETag": tag})
         return told(found.to_dict(), headers={"ETag": tag})
 

@@ -24,6 +24,8 @@ from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.models.artifact import MANIFEST, read_manifest, verify
 
 POINTER = "active.json"
+_FOREIGN = frozenset("/\\\0")
+"""What would lead from a name to another folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,10 @@ class FileRegistry:
         return place
 
     def place(self, folder: Path) -> Path:
-        """Where a model folder belongs."""
+        """Where a model folder belongs. ArtifactError where the name that it gives itself would lead elsewhere."""
         manifest = read_manifest(folder)
+        if manifest.name in ("", ".", "..") or not _FOREIGN.isdisjoint(manifest.name):
+            raise ArtifactError(path=folder, mistake=f"{manifest.name!r} is no name for a model")
         return self.home / "models" / manifest.name / manifest.content_hash[:12]
 
     def active(self) -> Path | None:
