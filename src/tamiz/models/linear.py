@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from tamiz.domain.errors import BrokenArtifactError
@@ -80,13 +81,18 @@ class LinearComponent:
             terms = vocabulary.decode("utf-8").split("\n") if vocabulary else []
             facts.update({key: tuple(facts[key]) for key in ("words", "characters")})
             tfidf = Tfidf(TfidfOptions(**facts), terms, word_features, tensors.pop("idf"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            names = [key.removesuffix(".weight") for key in tensors if key.endswith(".weight")]
+            weights = {name: tensors[f"{name}.weight"] for name in names}
+            biases = {name: tensors[f"{name}.bias"] for name in names}
+            if len(tfidf.idf) != len(terms) or any(
+                weights[name].shape != (len(terms), *biases[name].shape) for name in names
+            ):
+                raise ValueError("terms and weights differ in number")
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise BrokenArtifactError(
                 path=folder, mistake=f"its linear component cannot be read ({error})"
             ) from error
-        names = [key.removesuffix(".weight") for key in tensors if key.endswith(".weight")]
-        weights = {name: tensors[f"{name}.weight"] for name in names}
-        return cls(tfidf, weights, {name: tensors[f"{name}.bias"] for name in names})
+        return cls(tfidf, weights, biases)
 
 
 class LinearModel:
