@@ -23,6 +23,8 @@ check: $(VENV)/.dev
 chaos: $(VENV)/.dev
 	TAMIZ_STRANGE=100000 TAMIZ_ADVERSARIAL=100000 $(BIN)/python -m pytest \
 		tests/acceptance/test_any_input.py tests/unit/llm/test_decode.py
+	TAMIZ_RACES=10000 TAMIZ_PATTERNS=all TAMIZ_API_CASES=20000 $(BIN)/python -m pytest -rP tests/unit/jobs/test_races.py \
+		tests/unit/text/test_every_pattern.py tests/unit/api/test_openapi.py tests/unit/api/test_real_service.py
 	TAMIZ_KILLS=1650 TAMIZ_POWER_CUTS=2000 $(BIN)/python -m pytest -rP tests/chaos
 
 bench: $(VENV)/.dev

@@ -31,6 +31,8 @@ def table() -> Iterator[tuple[str, bytes]]:
     yield "deep lists, closed", b"[" * DEEP + b"]" * DEEP
     yield "deep objects", b'{"a":' * DEEP + b"1" + b"}" * DEEP
     yield "deep in a member", b'{"body": "x", "subject": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+    yield "one list too deep", b'{"body": "x", "subject": ' + b"[" * 16 + b"]" * 16 + b"}"
+    yield "one key too many", b"{" + b",".join(b'"%d":1' % i for i in range(10_001)) + b"}"
     yield "many keys", b"{" + b",".join(b'"%d":1' % i for i in range(150_000)) + b"}"
     yield "many keys, spaced", b"{" + b",".join(b'"%d" : 1' % i for i in range(150_000)) + b"}"
     yield "many values", b"[" + b"1," * 900_000 + b"1]"
@@ -46,8 +48,18 @@ def table() -> Iterator[tuple[str, bytes]]:
         yield escape.decode(), b'{"body": "a' + escape + b'b"}'
         yield f"{escape.decode()} as a key", b'{"body": "a", "' + escape + b'": 1}'
     yield "byte order mark", b"\xef\xbb\xbf" + GOOD
-    for encoding in ("utf-16", "utf-16-le", "utf-32"):
-        yield encoding, GOOD.decode().encode(encoding)
+    for encoding in (
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32",
+        "utf-32-le",
+        "utf-32-be",
+        "cp037",
+    ):
+        yield encoding, GOOD.decode().replace("drops", "dröps").encode(encoding, "replace")
+    for encoding in ("latin-1", "cp1252", "shift-jis", "koi8-r", "gb18030"):
+        yield encoding, '{"body": "contraseña – пароль"}'.encode(encoding, "replace")
     for broken in (b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"):
         yield f"invalid UTF-8 {broken!r}", b'{"body": "' + broken + b'"}'
     yield "raw NUL", b'{"body": "a\x00b"}'
