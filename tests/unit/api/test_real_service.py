@@ -115,7 +115,7 @@ def test_the_metrics_page_is_what_prometheus_reads(service: Real, tmp_path: Path
     for part in ("accepted", "queue_age_seconds", "coverage_ratio", "commit_seconds", "model_info"):
         assert f"tamiz_{part}" in names
     figures = service.figures()
-    for stage in ("waiting", "canonicalise", "encode", "decide", "store"):
+    for stage in ("waiting", "canonicalize", "predict", "decide", "store"):
         assert figures[f'tamiz_stage_seconds_count{{stage="{stage}"}}'] > 0
     if shutil.which("promtool") is None:
         if os.environ.get("TAMIZ_SERVERS") == "required":

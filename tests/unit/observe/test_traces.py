@@ -83,7 +83,7 @@ def test_a_ticket_is_followed_from_the_caller_to_the_store(rig: Rig) -> None:
         "http.route": "/classify",
         "http.response.status_code": 202,
     }
-    for name in ("canonicalise", "encode", "decide", "store"):
+    for name in ("canonicalize", "predict", "decide", "store"):
         (span,) = rig.named(name)
         assert span.context.trace_id == request.context.trace_id
         assert span.parent.span_id == request.context.span_id
@@ -97,7 +97,7 @@ def test_every_ticket_of_a_batch_is_followed(rig: Rig) -> None:
     assert rig.service.post("/tickets/batch", {"tickets": [TEXT] * 3}).status_code == 202
     rig.work()
     (request,) = rig.named("POST /tickets/batch")
-    encoded = rig.named("encode")
+    encoded = rig.named("predict")
     assert len({span.attributes[TICKET] for span in encoded}) == 3
     assert {span.context.trace_id for span in encoded} == {request.context.trace_id}
     assert len(request.events) == 3
@@ -107,7 +107,7 @@ def test_a_ticket_of_another_process_has_one_trace_of_its_own(rig: Rig) -> None:
     rig.service.submit()
     rig.traces._tickets.clear()
     rig.work()
-    spans = [rig.named(name)[0] for name in ("canonicalise", "encode", "decide", "store")]
+    spans = [rig.named(name)[0] for name in ("canonicalize", "predict", "decide", "store")]
     assert len({span.context.trace_id for span in spans}) == 1
     assert spans[0].parent is None
     assert {span.parent.span_id for span in spans[1:]} == {spans[0].context.span_id}
@@ -129,15 +129,15 @@ def test_an_unknown_method_or_address_makes_no_new_name(rig: Rig) -> None:
 
 
 def test_a_step_that_fails_is_told_by_the_type_of_its_error(rig: Rig) -> None:
-    rig.traces.stage(Stage("encode", ("t",), NOW, 0.25, "ValueError"))
-    (span,) = rig.named("encode")
+    rig.traces.stage(Stage("predict", ("t",), NOW, 0.25, "ValueError"))
+    (span,) = rig.named("predict")
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "ValueError")
     assert span.end_time - span.start_time == 250_000_000
 
 
 def test_only_so_many_tickets_are_remembered(rig: Rig) -> None:
     for number in range(300):
-        rig.traces.stage(Stage("encode", (str(number),), NOW, 0.1))
+        rig.traces.stage(Stage("predict", (str(number),), NOW, 0.1))
     assert len(rig.traces._tickets) == 100
 
 
@@ -151,9 +151,9 @@ def test_a_collector_gets_the_spans(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, value)
         traces = find_traces(environ)
         assert traces is not None
-        traces.stage(Stage("encode", ("ticket-77",), NOW, 0.1))
+        traces.stage(Stage("predict", ("ticket-77",), NOW, 0.1))
         traces.close()
     (path, body), *_ = posts
     assert path == "/v1/traces"
-    for told in (b"ticket-77", b"encode", b"service.name", b"tamiz"):
+    for told in (b"ticket-77", b"predict", b"service.name", b"tamiz"):
         assert told in body
