@@ -17,19 +17,8 @@ import pytest
 import tamiz
 from tamiz.domain.errors import MissingExtraError
 
-ROOMS = (
-    "text",
-    "pipeline",
-    "models",
-    "api",
-    "domain",
-    "service",
-    "store",
-    "desks",
-    "observe",
-    "jobs",
-    "bootstrap",
-)
+ROOMS = ("text", "pipeline", "models", "api", "domain", "service", "store", "observe", "jobs")
+"""Where words of a stranger may come; `bootstrap` and `cli` read what the operator wrote."""
 SOURCES = Path(tamiz.__file__).parent
 LONG = bool(os.environ.get("TAMIZ_PATTERNS"))
 """Every pair of characters, and longer texts."""
