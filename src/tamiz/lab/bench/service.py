@@ -82,20 +82,25 @@ def _killed(system: System, bodies: Sequence[bytes], count: int) -> dict[str, in
 def alone(system: Tamiz, bodies: Sequence[bytes], depth: int) -> dict[str, Any]:
     """What only the service is asked: `/predict`, memory, and its speed with a long queue."""
     system.start()
+    short = [json.dumps({"subject": json.loads(body)["subject"], "body": ""}).encode() for body in bodies]
     load(system.url, "/predict", bodies, WARM, connections=1)
-    predict = load(system.url, "/predict", bodies, 500, connections=1)
+    predict = {
+        name: load(system.url, "/predict", texts, 500, connections=1).summary()
+        for name, texts in (("tickets", bodies), ("subjects alone", short))
+    }
     at_rest = system.megabytes()
-    shallow = _rate(system, load(system.url, "/classify", bodies, int(LOOK * 400)).promised)
+    load(system.url, "/classify", bodies, int(LOOK * 200))
+    shallow = _rate(system)
     queued = load(system.url, "/classify", bodies, depth)
     late = queued.seconds[-depth // 10 :]
     report = {
-        "predict": predict.summary(),
+        "predict": predict,
         "megabytes_after_predict": at_rest,
         "triaged_per_second_short_queue": shallow,
         "queued": depth,
         "accepted_per_second_while_it_grew": queued.summary()["per_second"],
         "p99_ms_at_the_end": milliseconds(late, 99),
-        "triaged_per_second_long_queue": _rate(system, queued.promised),
+        "triaged_per_second_long_queue": _rate(system),
         "lost": len(set(queued.promised) - system.kept()),
         "megabytes": system.megabytes(),
     }
@@ -103,27 +108,29 @@ def alone(system: Tamiz, bodies: Sequence[bytes], depth: int) -> dict[str, Any]:
     return report
 
 
-def _rate(system: Tamiz, promised: Sequence[str]) -> float:
-    """Tickets per second over some seconds while the queue is not empty."""
-    wanted, begun = set(promised), time.perf_counter()
-    before = len(wanted & system.done())
+def _rate(system: Tamiz) -> float:
+    """Tickets per second over some seconds in which the queue does not get empty."""
+    before, begun = system.triaged(), time.perf_counter()
     time.sleep(LOOK)
-    done = len(wanted & system.done())
-    return round((done - before) / (time.perf_counter() - begun), 1)
+    return round((system.triaged() - before) / (time.perf_counter() - begun), 1)
 
 
-def run(count: int, rounds: int, depth: int, seed: int) -> dict[str, Any]:
+def run_beside(count: int, rounds: int, seed: int) -> dict[str, Any]:
     """All systems, one after the other."""
     bodies = tickets(2000, seed)
     report: dict[str, Any] = {"connections": CONNECTIONS, "count": count, "seed": seed, "systems": {}}
-    service = Tamiz()
-    for system in (service, InMemory(), Celery(careful=True), Celery(careful=False)):
+    for system in (Tamiz(), InMemory(), Celery(careful=True), Celery(careful=False)):
         report["systems"][system.name] = compared(system, bodies, count, rounds)
         print(system.name, json.dumps(report["systems"][system.name]), flush=True)
         shutil.rmtree(system.home)
-    fresh = Tamiz()
-    report["alone"] = alone(fresh, bodies, depth)
-    shutil.rmtree(fresh.home)
+    return report
+
+
+def run_alone(depth: int, seed: int) -> dict[str, Any]:
+    """The service alone."""
+    system = Tamiz()
+    report = alone(system, tickets(2000, seed), depth)
+    shutil.rmtree(system.home)
     return report
 
 
@@ -137,8 +144,13 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--part", choices=("all", "beside", "alone"), default="all")
     told = parser.parse_args()
-    report = run(told.count, told.rounds, told.depth, told.seed)
+    report = json.loads(told.out.read_text("utf-8")) if told.out.is_file() else {}
+    if told.part != "alone":
+        report |= run_beside(told.count, told.rounds, told.seed)
+    if told.part != "beside":
+        report["alone"] = run_alone(told.depth, told.seed)
     told.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     print(json.dumps(report, indent=1))
 

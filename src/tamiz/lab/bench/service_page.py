@@ -48,9 +48,11 @@ def _row(name: str, system: Figures) -> str:
 
 
 def _alone(report: Figures) -> list[str]:
-    predict = report["predict"]
     rows: Sequence[tuple[str, str]] = (
-        ("`/predict`, one connection, p50 / p99 ms", f"{predict['p50_ms']:.1f} / {predict['p99_ms']:.1f}"),
+        *(
+            (f"`/predict`, one connection, {name}, p50 / p99 ms", f"{t['p50_ms']:.1f} / {t['p99_ms']:.1f}")
+            for name, t in report["predict"].items()
+        ),
         ("triaged/s with a short queue", f"{report['triaged_per_second_short_queue']:.0f}"),
         (
             f"triaged/s with up to {report['queued']:,} more in the queue",

@@ -103,6 +103,10 @@ class Tamiz(_Processes):
         """All tickets."""
         return self._ids("SELECT id FROM tickets")
 
+    def triaged(self) -> int:
+        """How many have a triage."""
+        return int(next(iter(self._ids("SELECT count(*) FROM tickets WHERE status != 'Pending'"))))
+
     def megabytes(self) -> dict[str, float]:
         """Memory that the process holds, and the most that it held."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -115,7 +119,7 @@ class Tamiz(_Processes):
     def _ids(self, query: str) -> set[str]:
         database = self.home / STORE_FOLDER / DATABASE
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30.0)) as file:
-            return {row[0] for row in file.execute(query)}
+            return {str(row[0]) for row in file.execute(query)}
 
 
 class InMemory(_Processes):
