@@ -22,8 +22,9 @@ from tamiz.domain.ports import Clock, ModelInfo
 from tamiz.domain.records import Lease
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
-from tamiz.domain.ticket import DEFAULT_TENANT
+from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage, Ticket
 from tamiz.jobs import Handler, LoopSettings, Pool, SteadyClock, Worker
+from tamiz.jobs.attempt import Failed, attempt
 from tamiz.models.threads import give_way
 from tamiz.observe.logs import log
 from tamiz.observe.metrics import Metrics
@@ -141,10 +142,15 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         slow = replace(fast, enrich=True)
         workers.append(worker({ENRICH: slow}, replace(loop, batch=4, lease=ENRICH_LEASE)))
     key_file = _first_key(settings, store, clock, bits)
+
+    def first() -> None:
+        give_way()
+        warm_up(judges, clock)
+
     return Service(
         store,
         judges,
-        Pool(workers, clock, give_way),
+        Pool(workers, clock, first),
         clock,
         metrics,
         key_file,
@@ -190,6 +196,14 @@ def _first_key(settings: Settings, store: Store, clock: Clock, bits: Callable[[i
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(key + "\n")
     return path
+
+
+def warm_up(judges: Judges, clock: Clock) -> None:
+    """Have everything loaded that is loaded at the first need, so that no ticket waits for it (half a second)."""
+    unclear = Ticket("warm-up", RawMessage("Fax", ""), clock.now())  # neither English nor Spanish
+    outcome = attempt(lambda: judges(DEFAULT_TENANT).fast.triage([unclear]))
+    if isinstance(outcome, Failed):
+        log("warm-up failed", error=type(outcome.error).__name__)
 
 
 def mourner(clock: Clock) -> Callable[[Tx, Lease], None]:
