@@ -119,6 +119,12 @@ def obeyed(
     return held(taxonomy, found, dict.fromkeys(review, Reason.RULE))
 
 
+def given(values: Mapping[str, str], prediction: Prediction) -> Prediction:
+    """The prediction with these values certain."""
+    certain = {name: _certain(prediction.distributions[name], label) for name, label in values.items()}
+    return replace(prediction, distributions={**prediction.distributions, **certain})
+
+
 def _decided_given(
     values: Mapping[str, str],
     taxonomy: Taxonomy,
@@ -127,9 +133,7 @@ def _decided_given(
     policy: Policy,
 ) -> dict[str, FieldTriage]:
     """The outcomes with these values set, and anew what rests on them."""
-    certain = {name: _certain(prediction.distributions[name], label) for name, label in values.items()}
-    given = replace(prediction, distributions={**prediction.distributions, **certain})
-    again = decide(taxonomy, given, policy)
+    again = decide(taxonomy, given(values, prediction), policy)
     found = dict(outcomes)
     for f in (*taxonomy.predicted, *taxonomy.derived):
         rests = {f.parent, *((f.matrix.rows, f.matrix.columns) if f.matrix else ())}

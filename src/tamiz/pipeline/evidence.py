@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tamiz.domain.gate import Policy, decide, held, readable, suggested
 from tamiz.domain.ports import Written
-from tamiz.domain.rules import obeyed
+from tamiz.domain.rules import given, obeyed
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.triage import FieldTriage, Hit, Pool, Prediction, Reason, Receipt, Writing
 
@@ -48,8 +48,9 @@ def weighed(evidence: Evidence, taxonomy: Taxonomy, policy: Policy) -> dict[str,
     over = dict.fromkeys(_below(evidence.eased, found, taxonomy), Reason.SAID_OVER)
     found = suggested(taxonomy, found, over)
     found = obeyed(evidence.hits, taxonomy, pooled, found, policy)
-    # What follows from a rule is held to the floors too; what a rule sets is not.
-    ruled = {name for hit in evidence.hits for name in hit.values}
+    # What follows from a rule is held to the second opinion and to the floors too; what a rule sets is not.
+    ruled = {name: label for hit in evidence.hits for name, label in hit.values.items()}
+    found = held(taxonomy, found, _disputed_children(evidence, ruled, taxonomy, policy))
     floors = {name: label for name, label in evidence.floors.items() if name not in ruled}
     found = held(taxonomy, found, dict.fromkeys(_below(floors, found, taxonomy), Reason.FLOOR))
     return suggested(taxonomy, found, dict.fromkeys(found, Reason.SHADOW)) if policy.shadow else found
@@ -88,6 +89,20 @@ def _disagreements(
         if own.best[0] != said.best[0]:
             found[name] = Reason.DISAGREEMENT
     return found
+
+
+def _disputed_children(
+    evidence: Evidence, ruled: Mapping[str, str], taxonomy: Taxonomy, policy: Policy
+) -> dict[str, Reason]:
+    """Fields below a value that a rule set, and so decided anew, on which the two do not agree given that value."""
+    if evidence.written is None or not ruled:
+        return {}
+    disputed = _disagreements(given(ruled, evidence.prediction), evidence.written, taxonomy, policy)
+    return {
+        name: reason
+        for name, reason in disputed.items()
+        if name not in ruled and taxonomy.field(name).parent in ruled
+    }
 
 
 def _below(floors: Mapping[str, str], outcomes: Mapping[str, FieldTriage], taxonomy: Taxonomy) -> list[str]:

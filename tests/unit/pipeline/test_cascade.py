@@ -257,6 +257,27 @@ def test_a_rule_that_needs_no_model_decides_before_a_language_model_is_asked() -
     assert same_again(found)
 
 
+@pytest.mark.parametrize(
+    ("label", "abstained", "value"),
+    [
+        ("Policy Violation", 0.0, ABSTAIN),
+        ("Permissions", 0.9, ABSTAIN),
+        ("Permissions", 0.0, "Permissions"),
+    ],
+)
+def test_two_opinions_on_what_rests_on_a_rule_are_held_against_each_other(label, abstained, value) -> None:
+    sets = Rule("vpn", ("vpn",), values={"category": "Access"})
+    writer = written({"subcategory": label}, abstained=abstained)
+    found = through(
+        model_says={**SURE, "subcategory": ("Permissions", 0.2)}, cascade=Cascade(writer), rules=(sets,)
+    )
+    assert [question.fields for question in writer.asked] == [("subcategory",)]
+    assert (found.fields["category"].value, found.fields["category"].reason) == ("Access", Reason.RULE)
+    assert found.fields["subcategory"].value == value
+    assert (found.fields["subcategory"].reason is Reason.DISAGREEMENT) is (value == ABSTAIN)
+    assert same_again(found)
+
+
 def test_a_vips_ticket_is_raised_and_the_receipt_does_not_know_whose_it_was() -> None:
     vip = Rule("VIP", requester=("@board.example.org",), at_least={"urgency": "High"})
     found = through(requester="eva@board.example.org", rules=(vip,))
