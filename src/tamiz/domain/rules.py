@@ -41,10 +41,12 @@ class Rule:
     requester: tuple[str, ...] = ()
 
     def concerns(self, requester: str) -> bool:
-        """Does the rule speak of this person's tickets? Of an unknown person's only where it names nobody."""
+        """Does the rule speak of this person's tickets? Of an unknown person's only where it names nobody. The address
+        may stand alone or as `Name <address>`."""
         if not self.requester:
             return True
-        address = requester.strip().casefold()
+        named = requester.strip().rpartition("<")[2]
+        address = (named[:-1] if named.endswith(">") else requester).strip().casefold()
         domain = address.rpartition("@")[2]
         return any(
             address == each or (each.startswith("@") and f".{domain}".endswith(f".{each[1:]}"))

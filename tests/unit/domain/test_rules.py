@@ -134,6 +134,9 @@ def test_a_wrong_rule_is_refused_with_its_name(rule, mistake) -> None:
         (("@example.org",), "ana@notexample.org", False),
         (("ana@example.org",), "mariana@example.org", False),
         (("@example.org",), "", False),
+        (("ana@example.org",), "Ana Pérez <Ana@example.org>", True),
+        (("@example.org",), '"ana@example.org" <eva@example.net>', False),
+        (("@example.org",), "<ana@example.org> and <eva@example.net>", False),
         (("bob@example.org", "@board.example.org"), "eva@board.example.org", True),
     ],
 )
