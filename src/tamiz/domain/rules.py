@@ -55,7 +55,11 @@ class Rule:
 
     def heard(self, text: str) -> bool:
         """Does the canonical text have one of the words?"""
-        return not self.words or _pattern(self.words).search(_folded(text)) is not None
+        return self.heard_in(_folded(text))
+
+    def heard_in(self, folded: str) -> bool:
+        """The same of a text in small letters without accents."""
+        return not self.words or _pattern(self.words).search(folded) is not None
 
 
 def check_rules(rules: Sequence[Rule], taxonomy: Taxonomy) -> None:
@@ -91,8 +95,9 @@ def fired(
     """The rules that fire on a canonical text with these outcomes, and what each sets or gives to a person."""
     hits: list[Hit] = []
     taken: set[str] = set()
+    folded = _folded(text) if any(rule.words for rule in rules) else ""
     for rule in rules:
-        if not rule.heard(text) or any(outcomes[n].value != label for n, label in rule.where.items()):
+        if not rule.heard_in(folded) or any(outcomes[n].value != label for n, label in rule.where.items()):
             continue
         raised = {
             n: label for n, label in rule.at_least.items() if _raises(taxonomy.field(n), outcomes[n], label)

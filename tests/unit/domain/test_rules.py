@@ -123,6 +123,24 @@ def test_a_wrong_rule_is_refused_with_its_name(rule, mistake) -> None:
     assert mistake in str(error.value)
 
 
+class Counted(str):
+    """A text that counts how often it is folded."""
+
+    times = 0
+
+    def casefold(self) -> str:
+        self.times += 1
+        return super().casefold()
+
+
+def test_a_text_is_folded_once_for_all_rules_and_not_at_all_without_words() -> None:
+    for words, times in (("vpn",), 1), ((), 0):
+        text = Counted("The VPN drops")
+        rules = [Rule(f"rule {number}", words, review=("urgency",)) for number in range(9)]
+        assert len(fired(rules, text, TAXONOMY, {})) == 9
+        assert text.times == times
+
+
 @pytest.mark.parametrize(
     ("who", "requester", "concerned"),
     [
