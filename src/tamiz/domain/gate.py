@@ -15,6 +15,8 @@ from tamiz.domain.errors import ConfigError
 from tamiz.domain.taxonomy import ABSTAIN, NONE, Field, Taxonomy
 from tamiz.domain.triage import TOP_K, Decision, Distribution, FieldTriage, Prediction, Reason
 
+_STRICTNESS = (Decision.APPLY, Decision.RECOMMEND, Decision.REVIEW, Decision.OFF)
+
 
 @dataclass(frozen=True, slots=True)
 class Rung:
@@ -85,14 +87,16 @@ class Policy:
         return self.fields.get(name, FieldPolicy())
 
     def with_modes(self, modes: Mapping[str, str]) -> Policy:
-        """A copy in which fields are capped at a mode: apply, recommend, review or off. ConfigError otherwise."""
+        """A copy in which fields are capped at a mode: apply, recommend, review or off. A stricter cap that is there
+        stays. ConfigError for any other mode."""
         fields = dict(self.fields)
         for name, mode in modes.items():
             if mode not in set(Decision):
                 raise ConfigError(
                     key=f"policy.{name}", mistake=f"'{mode}' is not apply, recommend, review or off"
                 )
-            fields[name] = replace(self.of(name), mode=Decision(mode))
+            own = self.of(name)
+            fields[name] = replace(own, mode=max(own.mode, Decision(mode), key=_STRICTNESS.index))
         return replace(self, fields=fields)
 
     def to_dict(self) -> dict[str, Any]:

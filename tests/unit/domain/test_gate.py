@@ -128,6 +128,19 @@ def test_policies_survive_a_round_trip_and_refuse_unknown_modes() -> None:
         policy.with_modes({"a": "always"})
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "mode"),
+    [
+        ("apply", "recommend", "recommend"),
+        ("recommend", "apply", "recommend"),
+        ("off", "review", "off"),
+        ("review", "review", "review"),
+    ],
+)
+def test_of_two_caps_the_stricter_one_holds(first, then, mode) -> None:
+    assert EARNED.with_modes({"category": first}).with_modes({"category": then}).of("category").mode == mode
+
+
 LADDER = (Rung(0.005, None), Rung(0.01, 0.95, {"Hardware": None}), Rung(0.05, 0.7))
 
 
