@@ -59,8 +59,10 @@ class FieldPolicy:
 
     def within(self, budget: float, fitted: float | None) -> FieldPolicy:
         """The thresholds under another error budget, taken from evidence and from nothing else: those proven for the
-        laxest budget that is no laxer. `fitted` is the budget of the thresholds as they are. Where a stricter budget
-        was never tested, values are suggested at most; never is anything loosened without proof."""
+        laxest budget that is no laxer. `fitted` is the budget of the thresholds as they are, where the field has none
+        of its own. Where a stricter budget was never tested, values are suggested at most; never is anything loosened
+        without proof."""
+        fitted = fitted if self.budget is None else self.budget
         proven = [rung for rung in self.ladder if rung.budget <= budget]
         if fitted is not None and fitted <= budget and not any(rung.budget > fitted for rung in proven):
             return replace(self, budget=fitted)

@@ -175,6 +175,14 @@ def test_a_model_that_has_earned_nothing_earns_nothing_by_a_budget() -> None:
     assert FieldPolicy().within(0.5, None).apply_at is None
 
 
+@pytest.mark.parametrize(("budget", "apply_at"), [(0.05, 0.7), (0.03, 0.95)])
+def test_a_field_that_was_fitted_for_a_budget_of_its_own_has_no_proof_for_the_policys(
+    budget, apply_at
+) -> None:
+    own = FieldPolicy(apply_at=0.7, budget=0.05, ladder=LADDER)
+    assert own.within(budget, 0.02).apply_at == apply_at
+
+
 def test_a_policy_comes_back_equal_and_older_ones_keep_their_form() -> None:
     policy = Policy({"category": FieldPolicy(apply_at=0.9, budget=0.01, ladder=LADDER)}, shadow=True)
     assert Policy.from_dict(json.loads(json.dumps(policy.to_dict()))) == policy
