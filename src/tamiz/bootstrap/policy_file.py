@@ -162,12 +162,14 @@ def _mistake(path: Path, text: str, place: Sequence[str | int], mistake: str) ->
 
 
 class LivePolicy:
-    """The file as it was last read without a mistake. A wrong one leaves the last right one in place, and is told once."""
+    """The file as it was last read without a mistake. A wrong one leaves the last right one in place, and is told once.
+    So does one that is suddenly empty or gone, until a second look finds it so: whoever is just writing it leaves it so
+    for a moment, in which all that it forbids would be allowed."""
 
     def __init__(self, path: Path, taxonomy: Taxonomy, told: Callable[[str], None]) -> None:
         self._path, self._taxonomy, self._told = path, taxonomy, told
         self._lock = threading.Lock()
-        self._seen = self._stamp()
+        self._seen = self._doubted = self._stamp()
         self._current = read_policy(path, taxonomy)
 
     @property
@@ -180,6 +182,10 @@ class LivePolicy:
         with self._lock:
             stamp = self._stamp()
             if stamp == self._seen:
+                return False
+            empty, doubted = not stamp[1] and self._seen[1], self._doubted
+            self._doubted = stamp
+            if empty and stamp != doubted:
                 return False
             self._seen = stamp
             try:

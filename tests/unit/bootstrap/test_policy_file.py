@@ -86,9 +86,22 @@ def test_a_changed_file_holds_at_once_and_a_wrong_one_never(path) -> None:
     assert not live.refresh()
     assert len(told) == 1
     assert "stays" in told[0]
-    path.unlink()
+
+
+@pytest.mark.parametrize("away", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+def test_a_file_that_is_just_being_written_allows_nothing_for_a_moment(path, away) -> None:
+    path.write_text(GOOD, "utf-8")
+    live = LivePolicy(path, TAXONOMY, lambda mistake: None)
+    away(path)
+    assert not live.refresh()
+    assert live.current.shadow
+    path.write_text(GOOD.replace("payroll", "pay day"), "utf-8")
     assert live.refresh()
-    assert live.current == HousePolicy()
+    assert [rule.name for rule in live.current.rules] == ["pay day"]
+    away(path)
+    assert not live.refresh()
+    assert live.refresh(), "it stays so: somebody means it"
+    assert live.current.modes == {}
 
 
 FULL = """# what holds
