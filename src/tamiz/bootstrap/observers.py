@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from tamiz import __version__
@@ -55,13 +56,15 @@ class Observers:
     def judging(self, judges: Judges) -> Judges:
         """The judges with a stopwatch at their language models, and every change of a model heard."""
         used: dict[str, tuple[ModelInfo, str]] = {}
+        changing = Lock()
 
         def judge_of(tenant: str) -> Judge:
             judge = judges(tenant)
             found = (judge.model.info, judge.taxonomy.name)
             if used.get(tenant) != found:
-                used[tenant] = found
-                self.metrics.models({*used.copy().values()}, __version__)
+                with changing:  # or an older set could be told after a newer one
+                    used[tenant] = found
+                    self.metrics.models({*used.values()}, __version__)
             return replace(judge, cascade=self.watched(judge.cascade))
 
         return judge_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -27,6 +28,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._coverage, self._drift = Coverage(), Drift()
+        self._exchanging = Lock()  # what is cleared and set anew is never seen half, also by a second scraper
         self._count_tickets()
         self._count_jobs()
         self._count_store()
@@ -99,26 +101,32 @@ class Metrics:
 
     def models(self, used: Collection[tuple[ModelInfo, str]], version: str) -> None:
         """Which models triage from now on, each for which taxonomy, in which version of Tamiz."""
-        self._info.clear()
-        for info, taxonomy in used:
-            names = (info.name, info.kind, info.content_hash, info.classes_hash, info.text_version)
-            self._info.labels(*names, taxonomy, version).set(1)
+        with self._exchanging:
+            self._info.clear()
+            for info, taxonomy in used:
+                names = (info.name, info.kind, info.content_hash, info.classes_hash, info.text_version)
+                self._info.labels(*names, taxonomy, version).set(1)
 
     def text(self, states: Callable[[], Sequence[QueueState]], now: datetime) -> bytes:
         """The exposition format, with the queue as it is now."""
+        found = states()
+        with self._exchanging:
+            self._set_queue(found, now)
+            for field, share in self._coverage.shares().items():
+                self._covered.labels(field).set(share)
+            for field, (gap, number) in self._drift.gaps().items():
+                self._gap.labels(field).set(gap)
+                self._judged.labels(field).set(number)
+            return generate_latest(self.registry)
+
+    def _set_queue(self, states: Sequence[QueueState], now: datetime) -> None:
         self._queue.clear()  # a kind without jobs is not among the states
         self._age.clear()
-        for state in states():
+        for state in states:
             for name, count in (("waiting", state.waiting), ("leased", state.leased), ("dead", state.dead)):
                 self._queue.labels(state.kind, name).set(count)
             age = (now - state.oldest).total_seconds() if state.oldest else 0.0
             self._age.labels(state.kind).set(max(0.0, age))
-        for field, share in self._coverage.shares().items():
-            self._covered.labels(field).set(share)
-        for field, (gap, number) in self._drift.gaps().items():
-            self._gap.labels(field).set(gap)
-            self._judged.labels(field).set(number)
-        return generate_latest(self.registry)
 
     def _count_tickets(self) -> None:
         self._accepted = self._counter("tamiz_accepted_total", "Tickets accepted, new or repeated.", "new")

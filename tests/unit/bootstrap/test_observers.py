@@ -7,7 +7,9 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from threading import Event, Thread
 
 import pytest
 
@@ -16,11 +18,19 @@ for package in ("prometheus_client", "sqlalchemy"):
 
 from tamiz.bootstrap.observers import Observers, find_traces
 from tamiz.bootstrap.settings import ServeSettings
+from tamiz.domain.gate import Policy
+from tamiz.domain.ports import ModelInfo
 from tamiz.domain.records import Job, Lease
-from tamiz.jobs import Event, What
+from tamiz.domain.taxonomy_file import default_taxonomy
+from tamiz.jobs import Event as JobEvent
+from tamiz.jobs import What
 from tamiz.observe.logs import ROOT, json_process, to_stream
+from tamiz.observe.metrics import Metrics
+from tamiz.service.judge import Judge
 from tamiz.store.events import Committed, Damage, LogDamaged
 from tamiz.testing.manual_clock import ManualClock
+from tamiz.testing.scripted import ScriptedModel
+from tamiz.text import canonicalize
 
 COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
 
@@ -64,13 +74,46 @@ def test_slow_commits_and_damaged_logs_are_alarms(stream: io.StringIO) -> None:
         assert sample in text
 
 
+class SlowMetrics(Metrics):
+    """Metrics whose first page of models is written when another one has had the time to come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.come = Event(), Event()
+
+    def models(self, used: Collection[tuple[ModelInfo, str]], version: str) -> None:
+        if not self.begun.is_set():
+            self.begun.set()
+            self.come.wait(0.2)
+        super().models(used, version)
+        self.come.set()
+
+
+def test_models_that_change_at_once_are_all_told() -> None:
+    metrics = SlowMetrics()
+
+    def judges(tenant: str) -> Judge:
+        model = ScriptedModel(replace(default_taxonomy(), name=tenant), lambda text: {})
+        return Judge(model, Policy(), canonicalize)
+
+    judging = Observers(metrics, ManualClock()).judging(judges)
+    first = Thread(target=judging, args=("a",))
+    first.start()
+    assert metrics.begun.wait(10.0)
+    judging("b")
+    first.join()
+    text = metrics.text(list, ManualClock().now()).decode()
+    assert 'taxonomy="a"' in text
+    assert 'taxonomy="b"' in text
+
+
 def test_jobs_that_go_wrong_are_told_with_their_tickets(stream: io.StringIO) -> None:
     clock = ManualClock()
     observers = Observers.of(ServeSettings(), clock, {})
     leases = (Lease(Job("job-1", "a", "triage", "ticket-1", clock.now()), "w", 1, clock.now()),)
     for what in What:
         own = () if what is What.STALLED else leases
-        observers.job(Event(what, "w", "triage", own, reason="ValueError in f, line 3"))
+        observers.job(JobEvent(what, "w", "triage", own, reason="ValueError in f, line 3"))
     told = {line["event"]: line for line in lines(stream)}
     assert set(told) == {"job retried", "job buried", "job lost", "job stalled"}
     assert told["job buried"]["level"] == "error"

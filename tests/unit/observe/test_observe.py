@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 
@@ -89,6 +91,22 @@ def test_metrics_count_what_happened_and_quote_nothing() -> None:
     assert samples["tamiz_queue_age_seconds", "triage"] == 90.0
     assert "secret" not in text
     assert "tamiz_queue_jobs{" not in metrics.text(list, clock.now()).decode()
+
+
+def test_two_scrapers_at_once_both_see_the_whole_queue() -> None:
+    metrics, clock = Metrics(), ManualClock()
+    other = Thread(target=lambda: metrics.text(list, clock.now()))
+
+    def states() -> Iterator[QueueState]:
+        yield QueueState("triage", 3)
+        other.start()
+        other.join(0.2)  # it waits for its turn
+        yield QueueState("push", 1)
+
+    samples = samples_of(metrics.text(states, clock.now()).decode())  # type: ignore[arg-type]
+    other.join()
+    assert samples["tamiz_queue_jobs", "triage", "waiting"] == 3
+    assert samples["tamiz_queue_jobs", "push", "waiting"] == 1
 
 
 def test_a_library_is_told_of_by_its_name_and_place_only(lines) -> None:
