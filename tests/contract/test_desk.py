@@ -19,7 +19,7 @@ from tamiz.domain.desk import Change, Desk, DeskError, Draft, Trouble
 from tamiz.testing.desk_faults import Fault, FaultPlan
 from tamiz.testing.desk_process import DeskProcess
 from tamiz.testing.desk_server import DeskServer
-from tamiz.testing.desk_wire import SIGNATURE
+from tamiz.testing.desk_wire import SECRET, SIGNATURE, signature
 from tamiz.testing.fake_desk import FakeDesk
 from tamiz.testing.http_desk import MOST, HttpDesk
 from tamiz.testing.manual_clock import ManualClock
@@ -164,6 +164,16 @@ def test_webhooks_are_signed(made: Make) -> None:
         it.port.parse_webhook({SIGNATURE: "0" * 64}, body)
     with pytest.raises(DeskError):
         it.port.parse_webhook(headers, body + b" ")
+    with pytest.raises(DeskError):
+        it.port.parse_webhook({SIGNATURE: "ñ" * 64}, body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b'{"ticket": 7, "event": "x", "delivery": "d"}', b"\xff"]
+)
+def test_a_signed_webhook_may_say_nothing(made: Make, body: bytes) -> None:
+    with pytest.raises(DeskError):
+        made().port.parse_webhook({SIGNATURE: signature(SECRET, body)}, body)
 
 
 def test_people_close_and_delete(made: Make) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from tamiz.domain.desk import (
     Change,
@@ -75,6 +74,15 @@ class Refusal:
     fields: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """The body of a webhook."""
+
+    ticket: str
+    event: str
+    delivery: str
+
+
 TICKET, PAGE, DISCOVERY = TypeAdapter(DeskTicket), TypeAdapter(Page), TypeAdapter(Discovery)
 CHANGE, NOTE, OPENING, REFUSAL = (
     TypeAdapter(Change),
@@ -83,6 +91,7 @@ CHANGE, NOTE, OPENING, REFUSAL = (
     TypeAdapter(Refusal),
 )
 ENTRY, LEDGER = TypeAdapter(Applied), TypeAdapter(tuple[Applied, ...])
+WEBHOOK = TypeAdapter(Webhook)
 
 
 def read_error(error: DeskError, now: datetime) -> Outcome:
@@ -104,7 +113,11 @@ def signature(secret: bytes, body: bytes) -> str:
 
 def read_webhook(headers: Mapping[str, str], body: bytes, secret: bytes, desk: str) -> Hint:
     """What a webhook is about. DeskError where its signature does not hold."""
-    if not hmac.compare_digest(headers.get(SIGNATURE, ""), signature(secret, body)):
+    told = headers.get(SIGNATURE, "").encode("utf-8", "surrogatepass")  # as text only ASCII could be compared
+    if not hmac.compare_digest(told, signature(secret, body).encode()):
         raise DeskError(desk=desk, reason="the signature of a webhook does not hold", status=401)
-    told = json.loads(body)
-    return Hint(told["ticket"], told["event"], told["delivery"])
+    try:
+        said = WEBHOOK.validate_json(body)
+    except ValidationError:
+        raise DeskError(desk=desk, reason="a webhook says nothing", status=400) from None
+    return Hint(said.ticket, said.event, said.delivery)
