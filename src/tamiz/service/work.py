@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tamiz.domain.errors import LeaseLostError
@@ -69,8 +70,9 @@ class Triaging:
         tickets = {ticket.id: ticket for ticket in found}
         wanted = [lease for lease in leases if lease.job.subject in tickets]
         for lease in leases:
-            if lease.job.subject not in tickets:  # erased meanwhile
-                self.store.write(_finished(lease))
+            if lease.job.subject not in tickets:  # erased meanwhile, as a rule with its job
+                with suppress(LeaseLostError):
+                    self.store.write(_finished(lease))
         ids = [lease.job.subject for lease in wanted]
         stages = Stages(self.clock, self.watch, ids, f"{ENRICH} " if self.enrich else "")
         own = judge if self.enrich else judge.fast

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 
 import pytest
@@ -17,7 +18,7 @@ from tamiz.domain.errors import (
 )
 from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.ports import Written
-from tamiz.domain.records import Role
+from tamiz.domain.records import Job, Lease, Role
 from tamiz.domain.rules import Rule
 from tamiz.domain.status import Status
 from tamiz.domain.taxonomy import ABSTAIN, NONE
@@ -97,6 +98,17 @@ def test_a_ticket_is_accepted_and_triaged_once() -> None:
     assert "600 123 456" not in record.body
     acts = [(e.actor, e.act) for e in house.store.read(lambda tx: tx.audit.after(TENANT))]
     assert acts == [("key-1", "accept"), ("worker", "triage")]
+    assert [done.record.id for done in house.done] == [ticket_id]
+
+
+def test_an_erased_ticket_takes_no_other_of_its_batch_with_it() -> None:
+    house = House()
+    ticket_id = house.accept()
+    now = house.clock.now()
+    [lease] = house.store.write(lambda tx: tx.jobs.lease([TRIAGE], "w", 9, now, now + timedelta(seconds=60)))
+    gone = Lease(Job("erased", TENANT, TRIAGE, "erased", now), "w", 1, lease.expires)
+    house.handler(TRIAGE)([gone, lease])
+    assert house.ticket(ticket_id).status is Status.BY_AI
     assert [done.record.id for done in house.done] == [ticket_id]
 
 
