@@ -6,6 +6,7 @@ import re
 
 from tamiz.domain.ports import Model
 from tamiz.domain.ticket import RawMessage
+from tamiz.pipeline.answers import answers
 from tamiz.pipeline.triage import Canonicalizer
 
 _WORD = re.compile(r"<[A-Z_]{2,20}>|\w[\w'’.-]{0,40}")
@@ -16,11 +17,11 @@ def evidence_words(
     model: Model, message: RawMessage, canonicalize: Canonicalizer, field: str, k: int = 5
 ) -> list[tuple[str, float]]:
     """Up to k words of the first 80 and the probability that the field's best label loses without each, largest
-    first; only words that count (> 0.005)."""
+    first; only words that count (> 0.005). BadPredictionError."""
     text = canonicalize(message).text
     spans = [match.span() for match in _WORD.finditer(text)][:MAX_WORDS]
     variants = [f"{text[:start]} {text[end:]}" for start, end in spans]
-    whole, *without = model.predict([text, *variants])
+    whole, *without = answers(model, [text, *variants])
     label, sure = whole.distributions[field].best
     losses: dict[str, float] = {}
     for (start, end), prediction in zip(spans, without, strict=True):

@@ -15,11 +15,13 @@ from tamiz.domain.status import Status
 from tamiz.domain.triage import Distribution, Prediction
 from tamiz.models.encoder import EncoderModel
 from tamiz.pipeline.answers import answers
+from tamiz.pipeline.explain import evidence_words
 from tamiz.service.accept import TRIAGE
 from tamiz.service.people import Feedback, correct
 from tamiz.testing.scripted import ScriptedModel
+from tamiz.text import canonicalize
 
-from .test_service import SURE, TAXONOMY, TENANT, House
+from .test_service import MESSAGE, SURE, TAXONOMY, TENANT, House
 
 NAN, INF = float("nan"), float("inf")
 FIRST = TAXONOMY.predicted[0]
@@ -84,6 +86,11 @@ def test_nonsense_is_tried_again_then_a_person_has_it_and_it_is_no_label(name: s
     later = house.accept()
     house.work()
     assert house.ticket(later).status is Status.BY_AI
+
+
+def test_nonsense_explains_nothing() -> None:
+    with pytest.raises(BadPredictionError):
+        evidence_words(broken(NONSENSE["NaN"]), MESSAGE, canonicalize, FIRST.name)
 
 
 def test_a_model_that_recovers_in_time_has_its_ticket_triaged() -> None:
