@@ -28,6 +28,8 @@ TICKETS = 60
 """Tickets at most between two kills: many enough that work is in hand, few enough that the next start is not all drain."""
 MEAN_LIFE = 0.15
 """Seconds that a service lives on average after its first answer; lives are exponential."""
+ROUND = 50
+"""Kills after which a service may live until it has worked everything off: a desk is slower than those who hand in."""
 SOON = 10.0
 """Seconds within which a failpoint is reached, if it is at all."""
 
@@ -99,18 +101,28 @@ def kill_often(
     """A whole campaign; at its end the last service has worked off its queue and stopped by itself. With a desk all
     tickets come from there, and go back."""
     random, made = Random(seed), Campaign(Load(CLIENTS, seed, desk))
-    for failpoint in failpoints:
+    for number, failpoint in enumerate(failpoints, 1):
         service = start(replace(plan, failpoint=failpoint))
         made.turn(service, failpoint, random.expovariate(1 / MEAN_LIFE))
+        if number % ROUND == 0 and plan.desk:
+            service = start(plan)
+            work_off(service, plan)
+            service.kill()
+            made.died["at rest"] += 1
     last = start(plan)
     made.load.aim(last.url, TICKETS)
     made.load.finish()
     if plan.kind != "naive":  # it cannot say what it has left, and finishes that when it is stopped
-        drain(last)
-        until(lambda: not left(Path(plan.home)), "all jobs are done")
+        work_off(last, plan)
     made.note(last)
     assert last.stop() in (0, -signal.SIGTERM if plan.kind == "naive" else 0)
     return made
+
+
+def work_off(service: Service, plan: Plan) -> None:
+    """Wait until nothing is left to do."""
+    drain(service)
+    until(lambda: not left(Path(plan.home)), "all jobs are done")
 
 
 def drain(service: Service) -> None:

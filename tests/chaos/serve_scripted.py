@@ -34,7 +34,7 @@ from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage, Ticket
 from tamiz.jobs import LoopSettings, Pool, SteadyClock, Worker
 from tamiz.observe.metrics import Metrics
 from tamiz.pipeline.cascade import Cascade
-from tamiz.service.accept import TRIAGE
+from tamiz.service.accept import PUSH, TRIAGE
 from tamiz.service.work import Done, Triaging
 from tamiz.testing.scripted import Answer, ScriptedModel
 
@@ -91,10 +91,9 @@ def open_scripted(plan: Plan, settings: Settings, points: Failpoints) -> Service
     triaging = Triaging(WatchedStore(store, "result", points), judges, clock, bits, told)
     pushers: list[Worker] = []
     if plan.desk:
-        planning, pushing = pusher(plan, store, judges, clock, points, owner)
+        planning, pushers = pusher(plan, store, judges, clock, points, owner)
         triaging = replace(triaging, saved=planning)
-        pushers.append(pushing)
-        changed.append(lambda tenant, ticket_id: pushing.wake())
+        changed.append(lambda tenant, ticket_id: pool.wake(PUSH))
 
     def work(leases: Sequence[Lease]) -> None:
         points.reach("work:leased")
@@ -102,10 +101,11 @@ def open_scripted(plan: Plan, settings: Settings, points: Failpoints) -> Service
 
     leasing, loop = WatchedStore(store, "lease", points), LoopSettings(batch=32)
     worker = Worker(leasing, {TRIAGE: work}, owner, clock, random.Random(), loop, mourner(clock))
+    pool = Pool([worker, *pushers], clock)
     return Service(
         store=WatchedStore(store, "accept", points),
         judges=judges,
-        pool=Pool([worker, *pushers], clock),
+        pool=pool,
         clock=clock,
         metrics=Metrics(),
         first_key=None,

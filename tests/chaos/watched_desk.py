@@ -33,6 +33,7 @@ LATE = 1.5
 """Seconds within which the desk applies a request whose connection is lost."""
 
 TIMES = PushSettings(quiescence=2.0, call=0.5, base=0.05, cap=0.5, look=0.2, spread=0.05)
+PUSHERS = 3
 LOOP = LoopSettings(batch=1, poll=0.05, retry=RetryPolicy(base=0.05, cap=0.5, failures=50))
 
 
@@ -159,8 +160,8 @@ def pusher(
     clock: Clock,
     points: Failpoints,
     owner: str,
-) -> tuple[Planning, Worker]:
-    """What plans effects at the plan's desk, and the worker that pushes them."""
+) -> tuple[Planning, list[Worker]]:
+    """What plans effects at the plan's desk, and the workers that push them."""
     desk, bits = WatchedDesk(plan.desk, clock, points), random.SystemRandom().getrandbits
 
     def seats(tenant: str, name: str) -> Seat | None:
@@ -175,5 +176,8 @@ def pusher(
     )
     if plan.kind == "blind":
         handler = Blind(watched, desk, clock)
-    worker = Worker(store, {PUSH: handler}, owner, clock, random.Random(), LOOP, mourner(clock))
-    return Planning(seats, taxonomies, clock, bits), worker
+    workers = [
+        Worker(store, {PUSH: handler}, owner, clock, random.Random(), LOOP, mourner(clock))
+        for _ in range(PUSHERS)
+    ]
+    return Planning(seats, taxonomies, clock, bits), workers

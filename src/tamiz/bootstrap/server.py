@@ -135,8 +135,9 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
     if settings.desks:
         planning, pushing = pushes(settings, store, taxonomy, clock, bits, metrics)
         fast = replace(fast, saved=planning)
-        pushers.append(worker({PUSH: pushing}, replace(loop, batch=1, lease=PUSH_LEASE)))
-        changed.append(lambda tenant, ticket_id: pushers[0].wake())
+        one = replace(loop, batch=1, lease=PUSH_LEASE)
+        pushers += [worker({PUSH: pushing}, one) for _ in range(settings.push.workers)]
+        changed.append(lambda tenant, ticket_id: pool.wake(PUSH))
     workers = [*(worker({TRIAGE: fast}, loop) for _ in range(settings.serve.workers)), *pushers]
     if judges(DEFAULT_TENANT).enriches:
         slow = replace(fast, enrich=True)
@@ -147,10 +148,11 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         give_way()
         warm_up(judges, clock)
 
+    pool = Pool(workers, clock, first)
     return Service(
         store,
         judges,
-        Pool(workers, clock, first),
+        pool,
         clock,
         metrics,
         key_file,

@@ -26,6 +26,7 @@ log = "info"                 # debug tells every ticket; debug | info | warning 
 [push]                       # writing to desks
 quiescence = 120.0           # seconds after which a request that nobody saw the end of has surely been applied, or never
                              # will be                                             TAMIZ_PUSH_QUIESCENCE
+workers = 4                  # threads that write to desks, a ticket each          TAMIZ_PUSH_WORKERS
 [[desks]]                    # ticket systems that tickets come from, one table each; in this file alone
 name = "it"                  # what a ticket names as its desk
 tenant = "default"
@@ -106,6 +107,7 @@ class PushSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     quiescence: float = Field(120.0, ge=1.0, le=86_400.0)
+    workers: int = Field(4, ge=1, le=64)
 
 
 class DeskSettings(BaseModel):
