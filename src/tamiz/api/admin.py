@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import TypeAdapter
 
 from tamiz.api.admin_forms import DeskForm, EffectForm, KeyForm, ModelForm, UndoForm
@@ -23,6 +23,7 @@ Tenant = Annotated[
     str,
     Query(max_length=200, pattern=NO_CONTROLS, description="For whom; empty: the tenant of the key."),
 ]
+Named = Annotated[str, Path(max_length=200, pattern=NO_CONTROLS)]
 
 STATUS: Mapping[type[e.TamizError], int] = {
     e.ModelNotFoundError: 404,
@@ -51,10 +52,10 @@ class Administration:
         owner, _ = _who(request, tenant)
         return told({"keys": _plain(list[KeyLook], await self._done(lambda: self._admin.keys(owner)))})
 
-    async def revoke_key(self, request: Request, key_id: str, tenant: Tenant = "") -> Response:
+    async def revoke_key(self, request: Request, key_id: Named, tenant: Tenant = "") -> Response:
         """Close a key for good; it opens nothing after two seconds."""
         owner, by = _who(request, tenant)
-        await self._done(lambda: self._admin.revoke_key(owner, key_id[:200], by))
+        await self._done(lambda: self._admin.revoke_key(owner, key_id, by))
         return Response(status_code=204)
 
     async def active(self, request: Request, tenant: Tenant = "") -> Response:
@@ -81,10 +82,10 @@ class Administration:
         )
         return told({"id": plan.id, **_plain(UndoPlan, plan)})
 
-    async def undo(self, request: Request, plan_id: str, tenant: Tenant = "") -> Response:
+    async def undo(self, request: Request, plan_id: Named, tenant: Tenant = "") -> Response:
         """Do what a plan says. What a person or another model has touched since stays as it is."""
         owner, by = _who(request, tenant)
-        return told({"tickets": await self._done(lambda: self._admin.undo(owner, plan_id[:200], by))})
+        return told({"tickets": await self._done(lambda: self._admin.undo(owner, plan_id, by))})
 
     async def desks(self, request: Request, tenant: Tenant = "") -> Response:
         """What was not written to desks and waits for a person, and the desks that are left alone."""
@@ -104,7 +105,7 @@ class Administration:
 
     async def _done(self, work: Callable[[], T]) -> T:
         try:
-            return await self._context.threads.run(work)
+            return await self._context.threads.administer(work)
         except e.TamizError as error:
             status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 0)
             raise Problem.of(error, status) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ import httpx
 
 from tamiz.api.auth import NEEDS, digest_of
 from tamiz.api.parts import Host
+from tamiz.api.threads import ADMINISTERED
 from tamiz.domain.records import Role
 
 from .rig import Service, filled, generous, running
@@ -85,3 +87,43 @@ def test_the_token_is_shown_nowhere(hosted: Service) -> None:
     with_token(hosted)
     shown = [repr(hosted.app.state.context), hosted.get("/metrics").text, hosted.get("/openapi.json").text]
     assert not any(TOKEN in text for text in shown)
+
+
+class Busy:
+    """An administration in which listing keys takes until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Semaphore(0), threading.Event()
+
+    def keys(self, tenant: str) -> list[object]:
+        self.begun.release()
+        assert self.go_on.wait(20)
+        return []
+
+
+async def _beside(service: Service, busy: Busy, acts: int) -> tuple[int, list[int]]:
+    """How somebody else's request goes while so many acts are in hand, and how those end."""
+    asked = [asyncio.create_task(service.asked("GET", "/admin/keys")) for _ in range(acts)]
+    try:
+        assert await asyncio.to_thread(busy.begun.acquire, timeout=10)
+        async with asyncio.timeout(5):
+            other = await service.asked("GET", "/tickets", tenant="b")
+    finally:
+        busy.go_on.set()
+    return other.status_code, [(await one).status_code for one in asked]
+
+
+@pytest.mark.parametrize("acts", [8, 40])
+def test_acts_that_take_long_keep_nobody_else_waiting(runner: asyncio.Runner, acts: int) -> None:
+    busy = Busy()
+    with running(runner, admin=busy, limits=generous()) as service:
+        other, ends = runner.run(_beside(service, busy, acts))
+    assert other == 200
+    assert ends.count(200) == min(acts, ADMINISTERED)
+    assert ends.count(503) == acts - ends.count(200)
+
+
+def test_names_in_a_path_are_names(hosted: Service) -> None:
+    for place in ("/admin/keys/a%00b", "/admin/keys/" + "a" * 201):
+        assert hosted.request("DELETE", place).status_code == 422
+    assert hosted.post("/admin/undo/a%00b", {}).status_code == 422
