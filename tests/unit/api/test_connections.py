@@ -9,7 +9,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -26,12 +27,12 @@ ASK = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @contextmanager
-def served(limits: Quiet) -> Iterator[tuple[str, int]]:
-    """The app behind connections with these limits."""
+def served(limits: Quiet, other: Any = None) -> Iterator[tuple[str, int]]:
+    """The app, or another, behind connections with these limits."""
     with asyncio.Runner() as runner, running(runner, limits=generous()) as service:
         listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         config = uvicorn.Config(
-            service.app, http=patient(limits), log_config=None, access_log=False, lifespan="off"
+            other or service.app, http=patient(limits), log_config=None, access_log=False, lifespan="off"
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
@@ -131,3 +132,47 @@ def test_there_may_be_no_more_connections_than_open_files() -> None:
         assert connections_at_most(100) == 100
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def silent_app(scope: Any, receive: Any, send: Any) -> None:
+    """Answers nothing, for as long as there is somebody."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def test_a_head_behind_a_request_in_hand_is_cut_as_well() -> None:
+    limits = Quiet(head_bytes=50_000)
+    with served(limits, silent_app) as place, socket.create_connection(place, 10) as endless:
+        endless.sendall(ASK + ASK[:-2] + b"Y: ")
+        assert poured(endless, itertools.repeat(b"a" * 10_000, 2_000)) < 1_900
+
+
+def test_many_small_requests_are_no_long_head() -> None:
+    with served(Quiet(head_bytes=300)) as place, socket.create_connection(place, 10) as steady:
+        for _ in range(20):
+            assert answered(steady)
+
+
+def unread(place: tuple[str, int], requests: int = 60_000) -> socket.socket:
+    """A connection that asks and asks and takes no answer."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    one.settimeout(1)
+    one.connect(place)
+    with suppress(TimeoutError, ConnectionError):
+        for _ in range(requests // 100):
+            one.sendall(ASK * 100)
+    return one
+
+
+def asked_on(one: socket.socket) -> None:
+    """Ask again and again until the other side ends it."""
+    one.settimeout(10)
+    while True:
+        one.sendall(ASK * 100)
+        time.sleep(0.05)
+
+
+def test_who_takes_no_answer_keeps_no_place() -> None:
+    with served(Quiet(seconds=0.5)) as place, unread(place) as silent, pytest.raises(ConnectionError):
+        asked_on(silent)
