@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from tamiz.domain.errors import InputError, StoreUnavailableError, TamizError
+from tamiz.domain.errors import InputError, StoreError, StoreUnavailableError, TamizError
 from tamiz.domain.records import Activation, Role
 from tamiz.service.admin import DesksLook, KeyLook
 from tamiz.service.undo import UndoPlan
@@ -30,7 +30,8 @@ _MISTAKES = (400, 404, 405, 413, 415, 422)
 class RemoteAdmin:
     """Admin through a running service. Its problems are raised as what they were there, word for word.
 
-    StoreUnavailableError where the service does not answer, or not as one. `by` goes unsaid: whoever can read the token
+    StoreUnavailableError where the service cannot be asked, or answers as none; StoreError where its answer is lost, and
+    what it did with it. `by` goes unsaid: whoever can read the token
     is this machine's administrator, and the service writes that down.
     """
 
@@ -119,15 +120,22 @@ class RemoteAdmin:
         body = None if sent is None else json.dumps(sent).encode("ascii")
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=self._timeout)
         try:
+            self._connect(connection)
             connection.request(method, target, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise StoreUnavailableError(
-                reason=f"the service at {self._address} has the data folder and does not answer ({error})"
-            ) from error
+            told = f"the service at {self._address} was asked and did not answer ({error})"
+            raise StoreError(reason=f"{told}; look whether it was done before you repeat it.") from error
         finally:
             connection.close()
+
+    def _connect(self, connection: http.client.HTTPConnection) -> None:
+        try:
+            connection.connect()
+        except OSError as error:
+            reason = f"the service at {self._address} has the data folder and does not answer ({error})"
+            raise StoreUnavailableError(reason=reason) from error
 
     def _strange(self) -> StoreUnavailableError:
         return StoreUnavailableError(reason=f"what answers at {self._address} is no Tamiz of this version")

@@ -8,13 +8,16 @@ from pathlib import Path
 from tamiz.bootstrap.live import LiveJudges, open_judges
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.wiring import registry
-from tamiz.domain.errors import BrokenArtifactError
+from tamiz.domain.errors import ArtifactError, BrokenArtifactError
 from tamiz.domain.ports import Clock, Model, ModelInfo
 from tamiz.domain.records import Activation
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.models.artifact import read_manifest, read_taxonomy, verify
 from tamiz.text import TEXT_VERSION
+
+UNFIT = (OSError, ValueError, RuntimeError, LookupError, TypeError, MemoryError)
+"""What opening a model may raise that is as it was made, but was made wrong or is too big; the tree's own errors aside."""
 
 
 class FolderShelf:
@@ -28,9 +31,9 @@ class FolderShelf:
         """Every model within reach, newest first."""
         return [read_manifest(entry.path).info for entry in self._models.readable()[0]]
 
-    def hash_of(self, model: str) -> str:
-        """The content hash of a model by name or `name@hash-prefix`. ModelNotFoundError."""
-        return read_manifest(self._models.find(model)).content_hash
+    def hashes_of(self, model: str) -> list[str]:
+        """The content hashes of all versions of a model by name or `name@hash-prefix`. ArtifactError for none."""
+        return [entry.content_hash for entry in self._models.versions(model)]
 
     def taxonomy_of(self, activation: Activation | None) -> Taxonomy:
         """The taxonomy inside a tenant's model, or inside that of the house. ArtifactError."""
@@ -57,7 +60,11 @@ class FolderShelf:
         """A sound model folder with what the settings put around it. ArtifactError; ConfigError where the policy file does
         not fit to it."""
         check_sound(folder)
-        return open_judges(self._settings, folder, self._clock, like)
+        try:
+            return open_judges(self._settings, folder, self._clock, like)
+        except UNFIT as error:
+            mistake = f"it cannot be opened ({type(error).__name__}: {error})"
+            raise ArtifactError(path=folder, mistake=mistake) from error
 
     def moved(self, tenant: str, active: Activation | None) -> None:
         """The file pointer follows that of the default tenant."""

@@ -25,6 +25,8 @@ from tamiz.domain.taxonomy import Taxonomy
 FORMAT = 1
 MANIFEST = "manifest.json"
 TAXONOMY = "taxonomy.toml"
+DRAFT = ".draft-"
+"""How the name of a folder begins that is not complete yet, or never was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def write_artifact(
     if folder.exists():
         raise BrokenArtifactError(path=folder, mistake="there is already something at this place")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder.parent))
     try:
         for name, content in {**files, TAXONOMY: taxonomy_file.dumps(taxonomy).encode()}.items():
             target = draft / name

@@ -21,7 +21,7 @@ from tamiz.domain.errors import (
     NoEarlierModelError,
 )
 from tamiz.domain.ticket import DEFAULT_TENANT
-from tamiz.models.artifact import MANIFEST, read_manifest, verify
+from tamiz.models.artifact import DRAFT, MANIFEST, read_manifest, verify
 
 POINTER = "active.json"
 _FOREIGN = frozenset("/\\\0")
@@ -66,7 +66,7 @@ class FileRegistry:
         """All models whose manifest can be read, in that order, and what is wrong with the others."""
         active = self.active()
         paths = (manifest.parent for manifest in (self.home / "models").glob(f"*/*/{MANIFEST}"))
-        found = [self._entry_or_mistake(path, active) for path in paths]
+        found = [self._entry_or_mistake(path, active) for path in paths if not path.name.startswith(DRAFT)]
         entries = [one for one in found if isinstance(one, Entry)]
         entries.sort(key=lambda entry: entry.created, reverse=True)
         shipped = [self._entry(path, active, name) for name, path in self.builtin.items()]
@@ -82,11 +82,16 @@ class FileRegistry:
 
     def find(self, name: str) -> Path:
         """The folder of a model by its name or `name@hash-prefix`, and in no other way. ModelNotFoundError."""
+        return self.versions(name)[0].path
+
+    def versions(self, name: str) -> tuple[Entry, ...]:
+        """Every version of a model by its name or `name@hash-prefix`, newest first. ModelNotFoundError for none,
+        BrokenArtifactError where the only ones cannot be read."""
         wanted, _, prefix = name.partition("@")
         entries, broken = self.readable()
-        for entry in entries:
-            if entry.name == wanted and entry.content_hash.startswith(prefix):
-                return entry.path
+        found = (one for one in entries if one.name == wanted and one.content_hash.startswith(prefix))
+        if versions := tuple(found):
+            return versions
         for error in broken:
             if Path(str(error.facts["path"])).parent.name == wanted:
                 raise error
@@ -101,7 +106,7 @@ class FileRegistry:
         place = self.place(folder)
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=place.parent))
+            draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=place.parent))
             shutil.copytree(folder, draft, dirs_exist_ok=True)
             draft.replace(place)
         return place

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Protocol
 
 from tamiz.domain.desk import Value
-from tamiz.domain.errors import ConfigError, UnknownPlanError
+from tamiz.domain.errors import ArtifactError, ConfigError, UnknownPlanError
 from tamiz.domain.outbox import Effect, Pause
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import Activation, Role
@@ -22,8 +22,8 @@ from tamiz.service.accept import Bits
 from tamiz.service.push_plan import Taxonomies
 from tamiz.service.undo import UndoPlan
 
-PLANS = 16
-"""Plans that are kept at the same time; the oldest goes first."""
+PLANS = 4
+"""Plans of a tenant that are kept at the same time; its oldest goes first."""
 _SHORTEST = 7
 """So many digits of a hash name a model."""
 
@@ -89,7 +89,8 @@ class Admin(Protocol):
 
     def plan_undo(self, tenant: str, model: str, since: datetime, fields: Sequence[str] = ()) -> UndoPlan:
         """What it would take to put back what a model applied since then; without `fields` all of them. A model is named,
-        or told by its hash. ModelNotFoundError; ConfigError for a field that there is not."""
+        or told by its hash. ModelNotFoundError; ConfigError for a field that there is not, or a name with several
+        versions."""
         ...
 
     def undo(self, tenant: str, plan_id: str, by: str) -> int:
@@ -112,8 +113,8 @@ class Admin(Protocol):
 class Models(models.Shelf, Protocol):
     """The shelf, and what is known of a model that may have left it."""
 
-    def hash_of(self, model: str) -> str:
-        """The content hash of a model by name or `name@hash-prefix`. ModelNotFoundError."""
+    def hashes_of(self, model: str) -> Sequence[str]:
+        """The content hashes of all versions of a model by name or `name@hash-prefix`. ArtifactError for none."""
         ...
 
 
@@ -164,8 +165,9 @@ class StoreAdmin:
         plan = undo.plan_undo(self.store, self.clock, taxonomy, tenant, content, since, tuple(fields))
         with self._lock:
             self._plans[plan.id] = plan
-            while len(self._plans) > PLANS:
-                del self._plans[next(iter(self._plans))]
+            own = [name for name, one in self._plans.items() if one.tenant == tenant]
+            for name in own[:-PLANS]:
+                del self._plans[name]
         return plan
 
     def undo(self, tenant: str, plan_id: str, by: str) -> int:
@@ -189,16 +191,29 @@ class StoreAdmin:
         return push_end.resume(self.store, self.clock, tenant, desk, by)
 
     def _content_hash(self, tenant: str, model: str) -> str:
-        """The version that the tenant had last, also where it has left the shelf; else the newest one on the shelf."""
-        pile = self.store.read(lambda tx: tx.models.pile(tenant, 100))
-        for one in pile:
-            if model in (one.name, one.model) or (
-                len(model) >= _SHORTEST and one.content_hash.startswith(model)
-            ):
-                return one.content_hash
+        """The version that is meant, also where it has left the shelf. ConfigError where it could be one of several: after
+        a roll back a name alone would mean the good one."""
         if len(model) == 64 and set(model) <= set("0123456789abcdef"):
             return model
-        return self.shelf.hash_of(model)
+        pile = self.store.read(lambda tx: tx.models.pile(tenant, 100))
+        found = [one.content_hash for one in pile if _means(model, one)]
+        try:
+            found += self.shelf.hashes_of(model)
+        except ArtifactError:
+            if not found:
+                raise
+        first, *others = dict.fromkeys(found)
+        if others:
+            in_use = pile[0].content_hash if pile else ""
+            told = [f"{one[:12]}{' (in use)' if one == in_use else ''}" for one in (first, *others)]
+            mistake = f"there are several versions of '{model}'; name one by its hash: {', '.join(told)}"
+            raise ConfigError(key="model", mistake=mistake)
+        return first
+
+
+def _means(model: str, one: Activation) -> bool:
+    by_hash = len(model) >= _SHORTEST and one.content_hash.startswith(model)
+    return model == one.name or by_hash or ("@" in model and one.model.startswith(model))
 
 
 def _parked(one: Effect) -> ParkedLook:

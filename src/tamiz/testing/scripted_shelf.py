@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tamiz.domain.errors import ModelNotFoundError, NoEarlierModelError
@@ -17,6 +17,7 @@ class ScriptedShelf:
 
     models: Mapping[str, Model]
     moves: list[tuple[str, Activation | None]] = field(default_factory=list)
+    versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def sound(self, model: str) -> Model:
         """The model of that name, whatever hash is asked for."""
@@ -25,9 +26,9 @@ class ScriptedShelf:
             raise ModelNotFoundError(name=name, known=", ".join(self.models))
         return self.models[name]
 
-    def hash_of(self, model: str) -> str:
-        """The content hash of a model."""
-        return self.sound(model).info.content_hash
+    def hashes_of(self, model: str) -> list[str]:
+        """The content hash of a model, and those of its other `versions`."""
+        return [self.sound(model).info.content_hash, *self.versions.get(model, ())]
 
     def moved(self, tenant: str, active: Activation | None) -> None:
         """Keep it."""

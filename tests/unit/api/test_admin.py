@@ -13,6 +13,8 @@ for package in ("fastapi", "uvicorn", "httpx"):
     pytest.importorskip(package, reason="the extra 'serve' is not installed")
 
 import asyncio
+import socket
+import threading
 
 from tamiz.api.auth import digest_of
 from tamiz.api.parts import Host
@@ -23,6 +25,7 @@ from tamiz.domain.errors import (
     InputError,
     ModelNotFoundError,
     NoEarlierModelError,
+    StoreError,
     StoreUnavailableError,
     TamizError,
     UnknownKeyError,
@@ -32,7 +35,7 @@ from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.records import Correction, Role
 from tamiz.domain.status import Status
 from tamiz.domain.triage import Decision
-from tamiz.service.admin import Admin
+from tamiz.service.admin import PLANS, Admin
 from tamiz.service.judge import Judge
 from tamiz.service.replay import replay
 from tamiz.testing.memory_store import MemoryStore
@@ -188,6 +191,42 @@ def test_a_plan_is_the_tenants_own_and_is_remembered(house: House) -> None:
     assert house.admin.plan_undo("a", "f" * 64, house.service.clock.now()).reversals == ()
 
 
+def test_of_a_name_with_several_versions_nothing_is_guessed(house: House) -> None:
+    since, bad = house.service.clock.now(), "b" * 64
+    good = house.admin.activate("a", "starter", "ana").content_hash
+    house.shelf.versions = {"starter": [bad]}
+    house.triaged()
+    with pytest.raises(ConfigError, match=f"several versions.*{good[:12]} .in use., {bad[:12]}"):
+        house.admin.plan_undo("a", "starter", since)
+    assert house.admin.plan_undo("a", good[:12], since).model_hash == good
+    assert house.admin.plan_undo("a", bad, since).reversals == ()
+
+
+def test_a_version_that_has_left_the_shelf_is_named_by_the_beginning_of_its_hash(house: House) -> None:
+    since = house.service.clock.now()
+    found = house.admin.activate("a", "starter", "ana").content_hash
+    house.shelf.models = {}
+    for name in ("starter", f"starter@{found[:8]}", found[:8]):
+        assert house.admin.plan_undo("a", name, since).model_hash == found
+    with pytest.raises(ModelNotFoundError):
+        house.admin.plan_undo("a", "starter@0123", since)
+
+
+def test_nobody_pushes_another_tenants_plan_out(house: House) -> None:
+    plan = house.admin.plan_undo("a", "starter", house.service.clock.now())
+    for _ in range(3 * PLANS):
+        house.service.clock.pause(1.0)
+        last = house.admin.plan_undo("b", "starter", house.service.clock.now())
+    assert house.admin.undo("b", last.id, "ana") == house.admin.undo("a", plan.id, "ana") == 0
+    first = plan
+    for _ in range(PLANS):
+        house.service.clock.pause(1.0)
+        plan = house.admin.plan_undo("a", "starter", house.service.clock.now())
+    assert house.admin.undo("a", plan.id, "ana") == 0
+    with pytest.raises(UnknownPlanError):
+        house.admin.undo("a", first.id, "ana")
+
+
 def test_what_waits_for_a_person_is_shown_tried_again_and_let_go(house: House) -> None:
     effect = house.service.park()
     found = house.admin.desks("a")
@@ -218,3 +257,21 @@ def test_what_does_not_answer_as_a_service_is_told(house: House) -> None:
         with pytest.raises(InputError, match="String should match"):
             right.create_key("a", "two\nlines", Role.READ, "ana")
         assert TOKEN not in repr(right)
+
+
+def test_an_answer_that_is_lost_is_not_said_to_be_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            one, _ = listener.accept()
+            with one:
+                one.recv(65_536)
+
+        thread = threading.Thread(target=hang_up, daemon=True)
+        thread.start()
+        admin = RemoteAdmin(f"http://127.0.0.1:{listener.getsockname()[1]}", TOKEN)
+        with pytest.raises(StoreError, match="was asked and did not answer") as error:
+            admin.undo("a", "0123456789ab", "ana")
+        thread.join(10)
+    told = error.value.one_line()
+    assert ("Nothing was accepted" in told, "look whether it was done" in told) == (False, True)
