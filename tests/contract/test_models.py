@@ -1,15 +1,23 @@
 """Which model each tenant has taken into use: one behaviour on every back end."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from tamiz.domain.errors import StoreError
-from tamiz.domain.records import Activation
-from tamiz.domain.storage import Store
+from tamiz.domain.records import Activation, AuditEntry
+from tamiz.domain.storage import Store, Tx
+from tamiz.domain.taxonomy import infer
+from tamiz.service.models import activate
+from tamiz.testing import ScriptedModel
+from tamiz.testing.manual_clock import ManualClock
+from tamiz.testing.scripted_shelf import ScriptedShelf
 
 T0 = datetime(2025, 6, 1, 8, 30, 0, 123456, tzinfo=UTC)
 A, B = "acme", "bolt"
@@ -72,3 +80,32 @@ def test_twenty_at_once_get_twenty_places(store) -> None:
 
     with ThreadPoolExecutor(20) as pool:
         assert sorted(pool.map(push, range(20))) == list(range(1, 21))
+
+
+class _Tx:
+    """A transaction that waits, between what was read and what will be written, for another one to come as far."""
+
+    def __init__(self, tx: Tx, gate: threading.Barrier) -> None:
+        self.models, self.audit, self._add, self._gate = tx.models, self, tx.audit.add, gate
+
+    def add(self, entry: AuditEntry) -> None:
+        with suppress(threading.BrokenBarrierError):
+            self._gate.wait(1.0)
+        self._add(entry)
+
+
+class _Slow:
+    def __init__(self, store: Store) -> None:
+        self._store, self._gate = store, threading.Barrier(2)
+
+    def write(self, work: Callable[[Any], Any]) -> Any:
+        return self._store.write(lambda tx: work(_Tx(tx, self._gate)))
+
+
+def test_two_who_take_the_same_into_use_at_once_take_it_once(store) -> None:
+    model = ScriptedModel(infer("areas", {"area": ["A", "B"]}), lambda text: {})
+    shelf, clock, slow = ScriptedShelf({"one": model}), ManualClock(), _Slow(store)
+    with ThreadPoolExecutor(2) as pool:
+        acts = [pool.submit(activate, slow, clock, shelf, A, "one", "ana") for _ in range(2)]
+        numbers = [act.result(30).number for act in acts]
+    assert (numbers, pile(store)) == ([1, 1], ["one"])

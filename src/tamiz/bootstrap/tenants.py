@@ -28,8 +28,6 @@ LOOK_SECONDS = 1.0
 """How often a process looks whether another one has moved a pointer."""
 AGAIN_SECONDS = 60.0
 """After so long a model that was refused is tried once more: its files may have come meanwhile."""
-UNFIT = (TamizError, OSError, ValueError, RuntimeError, MemoryError)
-"""What a model that cannot be used may raise when it is opened; the runtimes have errors of their own."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,17 @@ class TenantJudges(FolderShelf):
             return self._judges(folder).current.model
 
     def moved(self, tenant: str, active: Activation | None) -> None:
-        """Follow a pointer that has moved."""
-        super().moved(tenant, active)
-        self.refresh()
+        """Follow a pointer to where it stands by now (of two that moved it the first may come here last), also to a model
+        that was refused a moment ago."""
+        with self._lock:
+            super().moved(tenant, next(iter(self._store.read(lambda tx: tx.models.pile(tenant, 1))), None))
+            self._again = self._clock.monotonic()
+            self.refresh()
+
+    def step_back(self, before: Activation | None) -> None:
+        """The file pointer one step back, with nobody else at it."""
+        with self._lock:
+            super().step_back(before)
 
     def refresh(self) -> None:
         """Look where the pointers stand and exchange what has changed. StoreError where the store cannot be read."""
@@ -115,7 +121,7 @@ class TenantJudges(FolderShelf):
         """The judges that are wanted, or those of before where they cannot be had."""
         try:
             found = wanted()
-        except UNFIT as error:
+        except (TamizError, OSError) as error:
             self._again = self._clock.monotonic() + AGAIN_SECONDS
             told = error.one_line() if isinstance(error, TamizError) else str(error)
             log("model refused", logging.ERROR, tenant=tenant, model=model, mistake=told)

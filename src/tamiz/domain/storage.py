@@ -229,6 +229,10 @@ class Outbox(Protocol):
 class Models(Protocol):
     """Which model each tenant has taken into use, and those before it: a pile per tenant, the active one on top."""
 
+    def hold(self, tenant: str) -> None:
+        """From here to the end of the transaction nobody else changes the tenant's pile."""
+        ...
+
     def push(self, activation: Activation) -> Activation:
         """Another model on top, with the next number."""
         ...

@@ -37,6 +37,7 @@ def activate(store: Store, clock: Clock, shelf: Shelf, tenant: str, model: str, 
     wanted = Activation(tenant, name, info.content_hash, info.classes_hash, prose, at, by)
 
     def work(tx: Tx) -> Activation:
+        tx.models.hold(tenant)
         before = next(iter(tx.models.pile(tenant, 1)), None)
         if before is not None and before.model == wanted.model:
             return before
@@ -65,9 +66,10 @@ def rollback(store: Store, clock: Clock, shelf: Shelf, tenant: str, by: str) -> 
     at = clock.now()
 
     def work(tx: Tx) -> None:
-        tx.models.pop(tenant)  # first, so that nobody else moves the pointer until this is done
-        if tx.models.pile(tenant, 1) != pile[1:]:
+        tx.models.hold(tenant)
+        if tx.models.pile(tenant, 2) != pile:
             raise ConflictError(what=f"The model of tenant '{tenant}'", reason="it is another one by now")
+        tx.models.pop(tenant)
         name = after.name if after else ""
         tx.audit.add(AuditEntry(tenant, at, by, "roll back model", name, _hashes(before, after)))
 

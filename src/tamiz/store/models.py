@@ -32,9 +32,13 @@ class SqlModels:
     def __init__(self, sql: Sql) -> None:
         self._sql = sql
 
+    def hold(self, tenant: str) -> None:
+        """From here to the end of the transaction nobody else changes the tenant's pile."""
+        self._sql.next_number(tenant, _TURN)
+
     def push(self, activation: Activation) -> Activation:
         """Another model on top, with the next number."""
-        self._sql.next_number(activation.tenant, _TURN)
+        self.hold(activation.tenant)
         stored = replace(activation, number=self._top(activation.tenant) + 1)
         self._sql.run(
             _PUSH,
@@ -51,7 +55,7 @@ class SqlModels:
 
     def pop(self, tenant: str) -> bool:
         """Take the top away; False where there is nothing."""
-        self._sql.next_number(tenant, _TURN)
+        self.hold(tenant)
         return self._sql.run(_POP, tenant=tenant) > 0
 
     def pile(self, tenant: str, limit: int = 20) -> list[Activation]:

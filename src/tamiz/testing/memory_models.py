@@ -14,6 +14,9 @@ class MemoryModels:
     def __init__(self, journal: Journal) -> None:
         self._piles: Table[str, tuple[Activation, ...]] = Table(journal)
 
+    def hold(self, tenant: str) -> None:
+        """Nobody else does anything until a transaction ends."""
+
     def push(self, activation: Activation) -> Activation:
         pile = self._piles.get(activation.tenant) or ()
         stored = replace(activation, number=len(pile) + 1)

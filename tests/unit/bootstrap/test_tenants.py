@@ -29,6 +29,7 @@ from tamiz.domain.errors import (
     NoEarlierModelError,
 )
 from tamiz.domain.gate import Policy
+from tamiz.domain.records import Activation
 from tamiz.domain.taxonomy import Taxonomy, infer
 from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage, Ticket
 from tamiz.models.artifact import Manifest, write_artifact
@@ -234,6 +235,54 @@ def test_another_process_that_cannot_open_it_keeps_the_old_one_and_tries_again(h
     house.clock.pause(AGAIN_SECONDS)
     there.refresh()
     assert says(there) == "m2"
+
+
+def test_one_that_was_refused_is_there_at_once_when_it_is_mended_and_taken_into_use_again(
+    house: House,
+) -> None:
+    here, there = house.judges(), house.judges()
+    house.activate(here, "m2", "acme")
+    folder = registry(house.settings).find("m2")
+    sound = (folder / "frequencies.safetensors").read_bytes()
+    damage(folder)
+    there.refresh()
+    (folder / "frequencies.safetensors").write_bytes(sound)
+    house.activate(there, "m2", "acme")
+    assert says(there, "acme") == "m2"
+
+
+def test_who_comes_late_does_not_lead_the_pointer_of_commands_astray(house: House) -> None:
+    judges, files = house.judges(), registry(house.settings)
+    house.activate(judges, "m2")
+    (early,) = house.store.read(lambda tx: tx.models.pile(DEFAULT_TENANT))
+    house.activate(judges, "m3")
+    judges.moved(DEFAULT_TENANT, early)
+    assert (says(judges), files.active()) == ("m3", files.find("m3"))
+
+
+def test_a_model_that_was_made_wrong_is_refused_as_one(house: House) -> None:
+    here, there = house.judges(), house.judges()
+    manifest = registry(house.settings).find("m2") / "manifest.json"
+    manifest.write_text(manifest.read_text("utf-8").replace('"scope_apply"', '"scope"'), "utf-8")
+    with pytest.raises(ArtifactError, match=r"cannot be opened \(KeyError: 'scope_apply'\)"):
+        house.activate(here, "m2")
+    found = registry(house.settings).versions("m2")[0]
+    wrong = Activation("acme", "m2", found.content_hash, "", "", house.clock.now(), "ana")
+    house.store.write(lambda tx: tx.models.push(wrong))
+    there.refresh()
+    assert (says(there, "acme"), len(house.refused)) == ("m1", 1)
+
+
+def test_a_draft_that_was_left_behind_is_no_model(house: House) -> None:
+    files = registry(house.settings)
+    folder = files.find("m2")
+    draft = folder.parent / ".draft-abc"
+    shutil.copytree(folder, draft)
+    (draft / "frequencies.safetensors").unlink()
+    shutil.rmtree(folder)
+    with pytest.raises(ModelNotFoundError):
+        files.find("m2")
+    assert [entry.name for entry in files.list()][:2] == ["m1", "m3"]
 
 
 def test_a_service_does_not_start_with_another_model_than_the_store_names(house: House) -> None:
