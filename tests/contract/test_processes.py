@@ -87,6 +87,7 @@ def test_workers_of_another_process_follow_a_change_of_the_model(new_database, t
             end = worker.wait(timeout=60)
             store.close()
     assert end == 0
+    assert f"The first key, for an admin, is in {tmp_path / 'first-key'}" in (tmp_path / "log").read_text()
 
 
 def test_workers_of_other_processes_triage_what_was_accepted_and_push_it_once(new_database, tmp_path) -> None:

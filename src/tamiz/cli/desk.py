@@ -8,7 +8,7 @@ import typer
 from rich.table import Column, Table
 
 from tamiz.bootstrap.who import user_name
-from tamiz.cli.console import administered, err, out
+from tamiz.cli.console import administered, cells, err, out
 from tamiz.domain.ticket import DEFAULT_TENANT
 
 app = typer.Typer(no_args_is_help=True, help="What waits for a person before it is written to desks.")
@@ -33,11 +33,12 @@ def parked(tenant: Tenant = DEFAULT_TENANT) -> None:
     for one in found.parked:
         values = ", ".join(f"{name}={value}" for name, value in one.values.items())
         since = f"{one.since:%Y-%m-%d %H:%M}"
-        effects.add_row(one.ticket_id, one.effect, one.desk, one.external_id, values, since, one.reason)
+        what = (one.ticket_id, one.effect, one.desk, one.external_id, values, since, one.reason)
+        effects.add_row(*cells(*what))
     pauses = Table("paused desk", "since", "until", "why")
     for pause in found.pauses:
         until = f"{pause.until:%Y-%m-%d %H:%M}" if pause.until else "tamiz desk resume"
-        pauses.add_row(pause.desk, f"{pause.since:%Y-%m-%d %H:%M}", until, pause.reason)
+        pauses.add_row(*cells(pause.desk, f"{pause.since:%Y-%m-%d %H:%M}", until, pause.reason))
     out.print(effects if found.parked else "Nothing is parked.")
     out.print(pauses if found.pauses else "No desk is paused.")
 

@@ -8,7 +8,7 @@ import typer
 from rich.table import Column, Table
 
 from tamiz.bootstrap.who import user_name
-from tamiz.cli.console import administered, out
+from tamiz.cli.console import administered, cells, out
 from tamiz.domain.records import Role
 from tamiz.domain.ticket import DEFAULT_TENANT
 
@@ -44,7 +44,8 @@ def listed(tenant: Tenant = DEFAULT_TENANT) -> None:
     table = Table(Column("id", no_wrap=True), "name", "role", "created", "revoked")
     for key in found:
         revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-        table.add_row(key.id, key.name, key.role.value, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+        created = f"{key.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(*cells(key.id, key.name, key.role.value, created, revoked))
     out.print(table)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tamiz.bootstrap.who import user_name
 from tamiz.bootstrap.wiring import has_store, registry
-from tamiz.cli.console import PROBLEMS_FOUND, administered, err, out, settings
+from tamiz.cli.console import PROBLEMS_FOUND, administered, cells, err, out, settings
 from tamiz.domain.ports import Model
 from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.models import artifact
@@ -44,9 +44,8 @@ def list_models(tenant: Tenant = DEFAULT_TENANT) -> None:
     for entry in registry(settings()).list():
         active = entry.active if own is None else entry.content_hash == own.content_hash
         mark = "yes" if active else ""
-        table.add_row(
-            entry.name, entry.kind, entry.content_hash[:12], entry.created[:10], mark, str(entry.path)
-        )
+        known = (entry.name, entry.kind, entry.content_hash[:12], entry.created[:10], mark, str(entry.path))
+        table.add_row(*cells(*known))
     out.print(table if table.row_count else "No models yet: tamiz backtest tickets.csv, or tamiz train.")
 
 

@@ -18,8 +18,8 @@ EXAMPLES = """Examples:
 
 
 def command(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "",
-    port: Annotated[int, typer.Option(help="0 means any free one.")] = -1,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 means any free one.")] = None,
     unlocked: Annotated[bool, typer.Option("--open", help="Ask for no keys; on loopback only.")] = False,
 ) -> None:
     """Take tickets over HTTP, triage them, lose none."""
@@ -29,7 +29,7 @@ def command(
     from tamiz.observe.logs import json_process
 
     current = settings()
-    told = {key: value for key, value in (("host", host), ("port", port)) if value not in ("", -1)}
+    told = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     chosen = current.serve.model_copy(update=told)
 
     def ready(url: str) -> None:

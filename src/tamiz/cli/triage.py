@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from tamiz.bootstrap.sieve import Sieve, load
@@ -131,22 +132,20 @@ def _table(sieve: Sieve, incoming: list[Incoming], triages: list[Triage]) -> Tab
         table.add_column("fields", ratio=5, overflow="fold")
         for item, triage in zip(incoming, triages, strict=True):
             cells = [f"{name.replace('_', ' ')} {_cell(triage.fields[name])}" for name in names]
-            table.add_row(item.id, _escaped(triage.summary), " · ".join(cells), end_section=True)
+            table.add_row(escape(item.id), escape(triage.summary), " · ".join(cells), end_section=True)
         return table
     for name in names:
         table.add_column(name.replace("_", " "), ratio=1, overflow="fold")
     for item, triage in zip(incoming, triages, strict=True):
-        table.add_row(item.id, _escaped(triage.summary), *(_cell(triage.fields[name]) for name in names))
+        table.add_row(
+            escape(item.id), escape(triage.summary), *(_cell(triage.fields[name]) for name in names)
+        )
     return table
 
 
 def _cell(field: FieldTriage) -> str:
-    shown = "ask" if field.value == ABSTAIN else "—" if field.value is None else _escaped(field.value)
+    shown = "ask" if field.value == ABSTAIN else "—" if field.value is None else escape(field.value)
     return f"[{_STYLE[field.decision]}]{_MARK[field.decision]} {shown}[/]"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def _legend(triages: list[Triage]) -> None:

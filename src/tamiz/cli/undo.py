@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.who import user_name
-from tamiz.cli.console import administered, err, moment_ago, out
+from tamiz.cli.console import administered, cells, err, moment_ago, out
 from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.service.undo import Reversal, UndoPlan
 
@@ -57,7 +57,7 @@ def show(plan: UndoPlan) -> None:
     rows = [row for one in plan.reversals for row in _rows(one)]
     table = Table(Column("ticket", no_wrap=True), "there", "field", "now", "then")
     for row in rows[:SHOWN]:
-        table.add_row(*row)
+        table.add_row(*cells(*row))
     since = plan.since.astimezone(UTC)
     out.print(table if rows else "There is nothing to take back.")
     if len(rows) > SHOWN:

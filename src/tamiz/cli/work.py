@@ -38,6 +38,8 @@ def command() -> None:
         signal.signal(number, stop)
     with json_process(current.serve.log_level):
         service = open_service(current)
+        if service.first_key:
+            err.print(f"The first key, for an admin, is in {service.first_key}", markup=False)
         service.start()
         begun.append(service)
         err.print("Working")

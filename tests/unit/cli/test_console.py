@@ -34,3 +34,13 @@ def test_a_moment_is_a_time_or_so_long_ago(text: str, moment: datetime) -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--since"):
         moment_ago(text, NOW)
+
+
+def test_what_strangers_write_is_no_markup(run, tmp_path) -> None:
+    hostile = (r"\[/x]", "[/b]", "[red]")
+    texts = "".join(f"{one} printer\n" for one in hostile)
+    (tmp_path / "tickets.txt").write_text(texts, "utf-8")
+    (tmp_path / "tickets.csv").write_text("Number,Description\n[/b],printer\n", "utf-8")
+    shown = run("triage", "tickets.txt", "--lines", "--output", "table")
+    assert (shown.exit_code, [one in shown.output for one in hostile]) == (0, [True] * 3)
+    assert "[/b]" in run("triage", "tickets.csv", "--output", "table").output

@@ -111,3 +111,19 @@ def test_the_four_phases_end_as_they_must(tmp_path) -> None:
         assert "All four phases" in told.stdout
     finally:
         service.stop()
+
+
+def test_a_key_may_be_called_anything_that_can_be_read(run) -> None:
+    for name in ("[/b]", r"\[/b]", "[red]x"):
+        assert run("keys", "create", name).exit_code == 0
+    listed = run("keys", "list")
+    assert (listed.exit_code, [name in listed.output for name in (" [/b]", r"\[/b]", "[red]x")]) == (
+        0,
+        [True] * 3,
+    )
+
+
+def test_a_port_that_there_is_not_is_refused_before_anything_is_opened(run, tmp_path) -> None:
+    for port in ("65536", "-1"):
+        assert run("serve", "--port", port).exit_code == 2
+    assert not (tmp_path / "home").exists()
