@@ -28,6 +28,9 @@ class FolderLock:
         except BlockingIOError:
             os.close(self._file)
             raise StoreLockedError(pid=holder(folder).get("pid", "unknown"), path=folder) from None
+        os.fchmod(
+            self._file, 0o600
+        )  # it may have come from elsewhere, with other rights, and will hold a token
         self.tell({})
 
     def tell(self, facts: Mapping[str, str]) -> None:

@@ -239,3 +239,10 @@ def test_a_cancelled_closure_does_not_run(store, ticket) -> None:
     assert held.result()
     store.write(lambda tx: None)
     assert names(store) == {ticket(n).id for n in range(20) if n not in cancelled}
+
+
+def test_a_lock_file_from_elsewhere_is_read_by_its_owner_alone(tmp_path) -> None:
+    (tmp_path / LOCK_FILE).write_text("{}")
+    (tmp_path / LOCK_FILE).chmod(0o644)
+    with closing(SqliteStore(tmp_path)):
+        assert (tmp_path / LOCK_FILE).stat().st_mode & 0o777 == 0o600
