@@ -6,13 +6,19 @@ and labels that look wrong. The checks for leaks need no optional package; basel
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tamiz.domain.errors import DataError, LeakError
 from tamiz.lab.data.baselines import Baselines, Doubt, baselines, doubts
+from tamiz.lab.data.contradictions import (
+    Contradiction,
+    NearContradiction,
+    contradictions,
+    near_contradictions,
+)
 from tamiz.lab.data.duplicates import (
     SIMILAR,
     exact_groups,
@@ -67,17 +73,9 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True)
-class Contradiction:
-    """One text with several labels, and the lines where it stands."""
-
-    text: str
-    labels: Mapping[str, int]
-    lines: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class DataReport:
-    """All findings on one field. `repeated` counts, per split, the rows that repeat an earlier row of that split."""
+    """All findings on one field. `repeated` counts, per split, the rows that repeat an earlier row of that split;
+    `explained` counts near duplicates whose labels differ because their words do ("turn on", "turn off")."""
 
     field: str
     rows: Mapping[str, int]
@@ -85,6 +83,8 @@ class DataReport:
     repeated: Mapping[str, Mapping[str, int]]
     overlaps: tuple[Overlap, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+    near_contradictions: tuple[NearContradiction, ...] = ()
+    explained: int = 0
     baselines: Baselines | None = None
     shortcuts: tuple[Shortcut, ...] = ()
     doubts: tuple[Doubt, ...] = ()
@@ -156,13 +156,16 @@ def check(splits: Splits, field: str, options: CheckOptions | None = None) -> Da
     texts = [e.text for e in rows]
     exact = exact_groups(texts)
     groups = {"exact": exact, "near": near_groups(texts, options.similar), "template": template_groups(texts)}
+    nearly, explained = near_contradictions(rows, groups["near"], exact, field)
     report = DataReport(
         field=field,
         rows={name: len(part) for name, part in labelled.items()},
         classes=_classes(labelled, field),
         repeated=dict(_repeated(labelled, groups)),
         overlaps=tuple(_overlaps(labelled, groups)),
-        contradictions=tuple(_contradictions(rows, exact, field)),
+        contradictions=tuple(contradictions(rows, exact, field)),
+        near_contradictions=tuple(nearly),
+        explained=explained,
         options=options,
     )
     labels = [e.labels[field] for e in rows]
@@ -211,16 +214,6 @@ def _overlaps(labelled: Splits, groups: Mapping[str, Sequence[int]]) -> Iterator
         yield Overlap(name, stop - start, len(hit["exact"]), len(near), len(hit["template"] - near))
 
 
-def _contradictions(rows: Sequence[Example], exact: Sequence[int], field: str) -> Iterator[Contradiction]:
-    members: dict[int, list[Example]] = defaultdict(list)
-    for example, first in zip(rows, exact, strict=True):
-        members[first].append(example)
-    for same in members.values():
-        labels = Counter(e.labels[field] for e in same)
-        if len(labels) > 1:
-            yield Contradiction(same[0].text, dict(labels.most_common()), tuple(e.line for e in same))
-
-
 def _baselines(labelled: Splits, field: str, options: CheckOptions) -> Baselines | None:
     """On the last split against the first; with a single split, on a fifth of it without shared duplicates."""
     names = [name for name, part in labelled.items() if part]
@@ -244,6 +237,11 @@ def _warnings(report: DataReport) -> Iterator[str]:
     if report.contradictions:
         rows = sum(len(c.lines) for c in report.contradictions)
         yield f"{len(report.contradictions)} texts ({rows} rows) carry contradictory labels"
+    if report.near_contradictions:
+        yield (
+            f"{len(report.near_contradictions)} pairs of near duplicates carry different labels, and no opposite, name or "
+            f"figure in their words tells why ({report.explained} other pairs are told apart by these)"
+        )
     for name, counts in report.repeated.items():
         if len(report.rows) == 1 and counts["near"] > 0.05 * report.rows[name]:
             share = counts["near"] / report.rows[name]
@@ -277,6 +275,8 @@ def _lines(report: DataReport) -> Iterator[str]:
     for c in report.contradictions[:SHOWN]:
         named = ", ".join(f"'{label}' × {n}" for label, n in list(c.labels.items())[:4])
         yield f"  contradiction: {named}: {_short(c.text)}"
+    for n in report.near_contradictions[:SHOWN]:
+        yield f"  lines {n.lines[0]} '{n.labels[0]}' and {n.lines[1]} '{n.labels[1]}', nearly the same: {_short(n.texts[1])}"
     largest = list(report.classes.items())[:SHOWN]
     yield (
         "  classes: "

@@ -1,0 +1,193 @@
+"""Which pairs of similar texts `tamiz.text.contrast` keeps apart, beside the cosine of the starter's encoder.
+
+Run: python -m tamiz.lab.bench.contrast (about five minutes; TAMIZ_DATA names the folder of public pairs, if there is one).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamiz.bootstrap.wiring import starter_folder
+from tamiz.domain.budget import upper_bound
+from tamiz.lab.bench.contrast_pairs import HALVES, SAME, SEED, Pair, pairs
+from tamiz.lab.bench.page import FIGURES, written
+from tamiz.lab.data.check import LEAKS_ONLY, check
+from tamiz.lab.data.example import Example
+from tamiz.models.encoder import EncoderModel
+from tamiz.text.contrast import Kind, contrast
+
+USUAL = 0.80
+"""A cosine from which caches commonly share an answer."""
+SURE = 0.05
+PUBLIC_PAIRS = 1_000
+PUBLIC = {
+    "PAWS-X en": "pawsx_dev_en.csv",
+    "PAWS-X es": "pawsx_dev_es.csv",
+    "QQP": "qqp_sample20k.csv",
+}
+BACKGROUND = " The change was discussed in the weekly meeting of the branch, and the form with all details is attached."
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def cosines(model: EncoderModel, texts: Sequence[tuple[str, str]]) -> Floats:
+    """The cosine of every pair [N]; each text is encoded once."""
+    distinct = list(dict.fromkeys(text for pair in texts for text in pair))
+    place = {text: row for row, text in enumerate(distinct)}
+    vectors = model.embed(distinct).astype(np.float64)
+    one, other = (vectors[[place[pair[side]] for pair in texts]] for side in (0, 1))
+    return np.asarray((one * other).sum(axis=1))
+
+
+def shares(shared: Bools, same: Bools) -> dict[str, Any]:
+    """Of pairs that differ, how many would share an answer (with an exact bound at 95 %); of those that mean the same, how
+    many would."""
+    wrong, rows = int(shared[~same].sum()), int((~same).sum())
+    return {
+        "different": rows,
+        "wrong": wrong,
+        "wrong_at_most": upper_bound(wrong, rows, SURE) if rows else None,
+        "same": int(same.sum()),
+        "passed": int(shared[same].sum()),
+    }
+
+
+def own_figures(model: EncoderModel, seed: int = SEED) -> dict[str, Any]:
+    """Both halves of the own pairs, by way of deciding, and the held-out half by kind and language."""
+    all_pairs = pairs(seed)
+    found = [contrast(p.a, p.b) for p in all_pairs]
+    free = np.array([not each for each in found])
+    close = cosines(model, [(p.a, p.b) for p in all_pairs])
+    same = np.array([p.kind == SAME for p in all_pairs])
+    dev = np.array([p.half == HALVES[0] for p in all_pairs])
+    threshold = matching(close[dev], same[dev], free[dev])
+    ways = {
+        "contrast alone": free,
+        f"cosine ≥ {USUAL:.2f}": close >= USUAL,
+        f"cosine ≥ {threshold:.3f}, chosen on the development half": close >= threshold,
+        f"cosine ≥ {USUAL:.2f} and no contrast": (close >= USUAL) & free,
+    }
+    halves = {
+        half: {way: shares(shared[part], same[part]) for way, shared in ways.items()}
+        for half, part in zip(HALVES, (dev, ~dev), strict=True)
+    }
+    named = [
+        any(d.kind is Kind.OPPOSITE for d in each)
+        for p, each in zip(all_pairs, found, strict=True)
+        if p.half == HALVES[1] and p.kind == Kind.OPPOSITE and each
+    ]
+    return {
+        "threshold": threshold,
+        "halves": halves,
+        "kinds": by_kind(all_pairs, free, close),
+        "opposites": {"told": len(named), "named": sum(named)},
+    }
+
+
+def matching(close: Floats, same: Bools, free: Bools) -> float:
+    """The lowest cosine from which no more pairs that differ pass than pass the contrast."""
+    allowed = int(free[~same].sum())
+    ranked = np.sort(close[~same])[::-1]
+    return float(np.nextafter(ranked[allowed], 2.0))
+
+
+def by_kind(all_pairs: Sequence[Pair], free: Bools, close: Floats) -> list[dict[str, Any]]:
+    """The held-out half: pairs, and how many are let through, for each kind and language."""
+    rows: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, pair in enumerate(all_pairs):
+        if pair.half == HALVES[1]:
+            rows[pair.kind, pair.language].append(number)
+    return [
+        {
+            "kind": kind,
+            "language": language,
+            "pairs": len(numbers),
+            "free": int(free[numbers].sum()),
+            "close": int((close[numbers] >= USUAL).sum()),
+        }
+        for (kind, language), numbers in sorted(rows.items())
+    ]
+
+
+def public_figures(model: EncoderModel, folder: Path) -> dict[str, Any]:
+    """Other people's pairs, of any theme: a sample of each set that is there."""
+    found = {}
+    for name, file in PUBLIC.items():
+        path = folder / "paraphrase_pairs" / file
+        if not path.is_file():
+            continue
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        rows = random.Random(SEED).sample(rows, min(PUBLIC_PAIRS, len(rows)))
+        same = np.array([row["label"] == "1" for row in rows])
+        free = np.array([not contrast(row["text_a"], row["text_b"]) for row in rows])
+        close = cosines(model, [(row["text_a"], row["text_b"]) for row in rows])
+        found[name] = {
+            "contrast alone": shares(free, same),
+            f"cosine ≥ {USUAL:.2f}": shares(close >= USUAL, same),
+            "both": shares((close >= USUAL) & free, same),
+        }
+    return found
+
+
+def check_figures() -> dict[str, int]:
+    """What `tamiz data check` lists when half of the near duplicates with two labels are opposites."""
+    acts = [p for p in pairs() if p.kind == Kind.OPPOSITE and p.language == "en" and p.half == HALVES[0]]
+    acts = list({frozenset((p.a, p.b)): p for p in acts if p.a[:8] == p.b[:8]}.values())[:100]
+    rows: list[Example] = []
+    for number, pair in enumerate(acts):
+        head = f"Ticket of branch {chr(65 + number % 26)}{chr(97 + number // 26)}. "
+        for text, label in ((pair.a, "do"), (pair.b, "undo")):
+            rows.append(Example(str(len(rows)), head + text + BACKGROUND, {"act": label}, line=len(rows) + 1))
+        slip = rows[-2].text.replace("The change", "This change")
+        rows.append(Example(str(len(rows)), slip, {"act": "undo"}, line=len(rows) + 1))
+    report = check({"all": rows}, "act", LEAKS_ONLY)
+    return {
+        "rows": len(rows),
+        "slips": len(acts),
+        "listed": len(report.near_contradictions),
+        "explained": report.explained,
+    }
+
+
+def microseconds(texts: Iterable[tuple[str, str]]) -> float:
+    """Mean processor time of one comparison."""
+    listed = list(texts)
+    started = time.process_time()
+    for one, other in listed:
+        contrast(one, other)
+    return 1e6 * (time.process_time() - started) / len(listed)
+
+
+def main() -> None:
+    """Measure, and write the figures and the page."""
+    model = EncoderModel.open(starter_folder("model"))
+    report = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "python": platform.python_version(),
+        "seed": SEED,
+        "own": own_figures(model),
+        "public": public_figures(model, Path(os.environ.get("TAMIZ_DATA") or "data")),
+        "check": check_figures(),
+        "microseconds": microseconds((p.a, p.b) for p in pairs()),
+    }
+    (FIGURES / "contrast.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"wrote {written()}")
+
+
+if __name__ == "__main__":
+    main()

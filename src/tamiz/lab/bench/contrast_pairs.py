@@ -1,0 +1,92 @@
+"""Pairs of texts that must not share an answer, and pairs that may, made from `contrast_bank.toml`.
+
+Halves: a pair belongs to one where its frame *and* its words do; pairs of mixed halves are left out.
+"""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import combinations, pairwise
+from typing import Any
+
+SEED = 0
+HALVES = ("dev", "held-out")
+SAME = "same"
+FRAMES_EACH = 5
+"""Frames drawn per word pair and object; each gives a pair in one frame and a pair across two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two texts; `kind` names the way in which they differ, or is "same"."""
+
+    a: str
+    b: str
+    kind: str
+    language: str
+    half: str
+
+
+def pairs(seed: int = SEED) -> list[Pair]:
+    """All pairs of both halves and languages, without repetitions."""
+    file = resources.files("tamiz.lab.bench").joinpath("contrast_bank.toml")
+    bank: Mapping[str, Mapping[str, Any]] = tomllib.loads(file.read_text("utf-8"))
+    rng = random.Random(seed)
+    found = (
+        Pair(a, b, kind, language, HALVES[half])
+        for language, own in bank.items()
+        for half in (0, 1)
+        for kind, a, b in _made(own, half, rng)
+    )
+    return list(dict.fromkeys(found))
+
+
+def _made(own: Mapping[str, Any], half: int, rng: random.Random) -> Iterator[tuple[str, str, str]]:
+    for a, b in _acts(own["acts"][half::2], own["frames"][half::2], rng):
+        yield "opposite", a, b
+    for kind, name in (("polarity", "polar"), ("scope", "scope"), ("intent", "intent")):
+        for left, right, objects in own[name][half::2]:
+            for thing in objects:
+                yield kind, _filled(left, thing), _filled(right, thing)
+    for kind, name in (("entity", "swapped"), ("number", "numbered")):
+        for frame, values in own[name][half::2]:
+            for one, other in combinations(values, 2):
+                yield kind, _filled(frame, one), _filled(frame, other)
+    for frame, sides in own["roles"][half::2]:
+        for x, y in sides:
+            yield "roles", _roles(frame, x, y), _roles(frame, y, x)
+    for phrasings, values in own["same"][half::2]:
+        for value in values:
+            for one, other in combinations(phrasings, 2):
+                yield SAME, _filled(one, value), _filled(other, value)
+
+
+def _acts(acts: Sequence[Any], frames: Sequence[str], rng: random.Random) -> Iterator[tuple[str, str]]:
+    """Opposite acts, in one frame and in two."""
+    for one, other, objects in acts:
+        for thing in objects:
+            left, right = one.replace("{x}", thing), other.replace("{x}", thing)
+            drawn = rng.sample(frames, FRAMES_EACH + 1)
+            for frame, another in pairwise(drawn):
+                yield _framed(frame, left), _framed(frame, right)
+                yield _framed(frame, left), _framed(another, right)
+
+
+def _framed(frame: str, act: str) -> str:
+    return frame.replace("{act}", act).replace("{Act}", _upper(act))
+
+
+def _filled(text: str, value: str) -> str:
+    return _upper(text.replace("{X}", _upper(value)).replace("{x}", value))
+
+
+def _roles(frame: str, x: str, y: str) -> str:
+    return _upper(frame.replace("{x}", x).replace("{y}", y))
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
