@@ -140,3 +140,18 @@ def test_two_splits_give_baselines_on_the_test_rows() -> None:
     report = check({"train": tickets(150, 1), "test": tickets(60, 2)}, "category", options)
     assert report.baselines is not None
     assert (report.baselines.rows, report.baselines.split) == (60, "train → test")
+
+
+def test_near_duplicates_with_two_labels_are_listed_unless_their_words_tell_why() -> None:
+    told = "{} for the guest account of the branch office, as was discussed with the people there last week"
+    rows = [
+        Example("1", told.format("Please enable MFA"), {"act": "on"}, line=1),
+        Example("2", told.format("Please disable MFA"), {"act": "off"}, line=2),
+        Example("3", told.format("Hello, please enable MFA"), {"act": "off"}, line=3),
+    ]
+    report = check({"all": rows}, "act", LEAKS_ONLY)
+    assert [found.lines for found in report.near_contradictions] == [(1, 3)]
+    assert report.explained == 1
+    assert report.contradictions == ()
+    assert "lines 1 'on' and 3 'off', nearly the same" in report.render()
+    assert any("1 other pairs" in warning for warning in report.warnings)
