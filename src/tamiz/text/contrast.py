@@ -12,8 +12,8 @@ from enum import StrEnum
 
 from tamiz.text.contrast_reading import Reading, read
 
-NEARLY_SAME = 0.5
-"""Share of the words in common from which different words at both sides are told, whatever they mean."""
+FRAME = 0.5
+"""Share of the shorter text from which the same beginning and end make two texts alike."""
 SAME_WORDS = 0.8
 """Share of the words in common from which their order counts."""
 _UNDOING = ("un", "des", "de", "dis", "in", "im")
@@ -102,11 +102,13 @@ def _opposites(a: Reading, b: Reading) -> Sides | None:
         if a.sides[pair].keys() != b.sides[pair].keys():
             one += a.sides[pair].values()
             other += b.sides[pair].values()
-    for prefix in _UNDOING:
-        for left, right, here, there in ((a, b, one, other), (b, a, other, one)):
-            undone = {stem for stem in left.stems - right.stems if prefix + stem in right.stems - left.stems}
-            here += sorted(undone)
-            there += sorted(prefix + stem for stem in undone)
+    stems = _exclusive(a.stems, b.stems)
+    for left, right, here, there in ((*stems, one, other), (*stems[::-1], other, one)):
+        undone = sorted(
+            (stem, prefix + stem) for stem in left for prefix in _UNDOING if prefix + stem in right
+        )
+        here += [stem for stem, _ in undone]
+        there += [stem for _, stem in undone]
     return (one, other) if one else None
 
 
@@ -140,13 +142,15 @@ def _intent(a: Reading, b: Reading) -> Sides | None:
 
 
 def _wording(a: Reading, b: Reading) -> Sides | None:
-    """Texts alike but for words that are not known to mean the same."""
+    """Texts of one matter in which each has a word that is not known to mean what the other says; texts without any word
+    that can be compared."""
     one, other = _exclusive(a.content.keys(), b.content.keys())
-    shared = len(a.content) - len(one)
-    alike = shared >= NEARLY_SAME * (shared + max(len(one), len(other))) or _framed(a.words, b.words)
-    if not (alike and one and other) and (a.content or b.content or a.speaks or b.speaks):
+    shared = len(a.content) > len(one)
+    if one and other and (shared or _framed(a.words, b.words)):
+        return {a.content[word] for word in one}, {b.content[word] for word in other}
+    if a.content or b.content or a.speaks or b.speaks:
         return None
-    return {a.content[word] for word in one}, {b.content[word] for word in other}
+    return {a.plain}, {b.plain}
 
 
 Rules = tuple[tuple[Kind, Callable[[Reading, Reading], Sides | None]], ...]
@@ -171,7 +175,7 @@ def _framed(a: list[str], b: list[str]) -> bool:
     shortest = min(len(a), len(b))
     first = next((i for i in range(shortest) if a[i] != b[i]), shortest)
     last = next((i for i in range(shortest - first) if a[-1 - i] != b[-1 - i]), shortest - first)
-    return first + last >= NEARLY_SAME * shortest
+    return first + last >= FRAME * shortest
 
 
 def _exclusive(a: Collection[str], b: Collection[str]) -> tuple[set[str], set[str]]:

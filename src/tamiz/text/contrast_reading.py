@@ -254,6 +254,8 @@ def _longest(root: _Node, words: list[str]) -> tuple[_Entry | None, int]:
 
 def _steps(node: _Node, word: str) -> list[_Node]:
     """What the word leads to: itself first, then the beginnings of it that the lists name, the longest first."""
+    if not node.after:
+        return []
     beginnings = (f"{word[:end]}*" for end in range(min(len(word), LONGEST_STEM), SHORTEST_STEM - 1, -1))
     return [node.after[key] for key in (word, *beginnings) if key in node.after]
 

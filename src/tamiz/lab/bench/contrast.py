@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from tamiz.bootstrap.wiring import starter_folder
 from tamiz.domain.budget import upper_bound
-from tamiz.lab.bench.contrast_pairs import HALVES, SAME, SEED, Pair, pairs
+from tamiz.lab.bench.contrast_pairs import FRESH, HALVES, SAME, SEED, Pair, pairs
 from tamiz.lab.bench.page import FIGURES, written
 from tamiz.lab.data.check import LEAKS_ONLY, check
 from tamiz.lab.data.example import Example
@@ -67,13 +67,14 @@ def shares(shared: Bools, same: Bools) -> dict[str, Any]:
 
 
 def own_figures(model: EncoderModel, seed: int = SEED) -> dict[str, Any]:
-    """Both halves of the own pairs, by way of deciding, and the held-out half by kind and language."""
+    """All parts of the own pairs, by way of deciding, and what was held out by kind and language."""
     all_pairs = pairs(seed)
     found = [contrast(p.a, p.b) for p in all_pairs]
     free = np.array([not each for each in found])
     close = cosines(model, [(p.a, p.b) for p in all_pairs])
     same = np.array([p.kind == SAME for p in all_pairs])
-    dev = np.array([p.half == HALVES[0] for p in all_pairs])
+    parts = {name: np.array([p.half == name for p in all_pairs]) for name in (*HALVES, FRESH)}
+    dev = parts[HALVES[0]]
     threshold = matching(close[dev], same[dev], free[dev])
     ways = {
         "contrast alone": free,
@@ -83,12 +84,12 @@ def own_figures(model: EncoderModel, seed: int = SEED) -> dict[str, Any]:
     }
     halves = {
         half: {way: shares(shared[part], same[part]) for way, shared in ways.items()}
-        for half, part in zip(HALVES, (dev, ~dev), strict=True)
+        for half, part in parts.items()
     }
     named = [
         any(d.kind is Kind.OPPOSITE for d in each)
         for p, each in zip(all_pairs, found, strict=True)
-        if p.half == HALVES[1] and p.kind == Kind.OPPOSITE and each
+        if p.half == FRESH and p.kind == Kind.OPPOSITE and each
     ]
     return {
         "threshold": threshold,
@@ -106,20 +107,21 @@ def matching(close: Floats, same: Bools, free: Bools) -> float:
 
 
 def by_kind(all_pairs: Sequence[Pair], free: Bools, close: Floats) -> list[dict[str, Any]]:
-    """The held-out half: pairs, and how many are let through, for each kind and language."""
-    rows: dict[tuple[str, str], list[int]] = defaultdict(list)
+    """What was held out: pairs, and how many are let through, for each kind and language."""
+    rows: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for number, pair in enumerate(all_pairs):
-        if pair.half == HALVES[1]:
-            rows[pair.kind, pair.language].append(number)
+        if pair.half != HALVES[0]:
+            rows[pair.half, pair.kind, pair.language].append(number)
     return [
         {
+            "half": half,
             "kind": kind,
             "language": language,
             "pairs": len(numbers),
             "free": int(free[numbers].sum()),
             "close": int((close[numbers] >= USUAL).sum()),
         }
-        for (kind, language), numbers in sorted(rows.items())
+        for (half, kind, language), numbers in sorted(rows.items())
     ]
 
 

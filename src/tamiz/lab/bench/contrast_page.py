@@ -23,20 +23,22 @@ def contrast_section(folder: Path) -> list[str]:
         "",
         "Pairs made from our own frames in English and Spanish (`contrast_bank.toml`): opposites, negations, other names,",
         "figures, roles, scopes and intents, and beside them phrasings that mean the same. Half of the frames and of the word",
-        "pairs were held out while the word lists grew. The same hand wrote bank and lists, and pairs share frames and",
+        "pairs were held out while the word lists grew. At the first look at them 62 of 1,172 passed (5.3 %), so the rule for",
+        "unknown words was made stricter, by what the development half shows when no opposite is listed; the held-out figures",
+        "below are a second look, and the fresh part was written after that and looked at once. The same hand wrote bank and lists, and pairs share frames and",
         "objects, so they are not independent and the bounds are those of independent pairs.",
         "",
-        "| half | way | differ, yet share an answer | at most (95 %) | mean the same and share it |",
+        "| part | way | differ, yet share an answer | at most (95 %) | mean the same and share it |",
         "|---|---|---|---|---|",
         *(_row(half, way, line) for half, ways in own["halves"].items() for way, line in ways.items()),
         "",
-        f"Of {told} held-out opposites that were told, {named} were told by the two words; the others because something else in",
+        f"Of {told} fresh opposites that were told, {named} were told by the two words; the others because something else in",
         "the frames differed, or because texts that are nearly the same differed in a word at all.",
         "",
-        "| held-out kind | language | pairs | pass the contrast | cosine ≥ 0.80 |",
-        "|---|---|---|---|---|",
+        "| part | kind | language | pairs | pass the contrast | cosine ≥ 0.80 |",
+        "|---|---|---|---|---|---|",
         *(
-            f"| {k['kind']} | {k['language']} | {k['pairs']} | {k['free']} | {k['close']} |"
+            f"| {k['half']} | {k['kind']} | {k['language']} | {k['pairs']} | {k['free']} | {k['close']} |"
             for k in own["kinds"]
         ),
         "",

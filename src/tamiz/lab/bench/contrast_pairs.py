@@ -15,6 +15,8 @@ from typing import Any
 
 SEED = 0
 HALVES = ("dev", "held-out")
+FRESH = "fresh"
+"""A third part with frames and words of its own, written once the rules stood."""
 SAME = "same"
 FRAMES_EACH = 5
 """Frames drawn per word pair and object; each gives a pair in one frame and a pair across two."""
@@ -36,30 +38,39 @@ def pairs(seed: int = SEED) -> list[Pair]:
     file = resources.files("tamiz.lab.bench").joinpath("contrast_bank.toml")
     bank: Mapping[str, Mapping[str, Any]] = tomllib.loads(file.read_text("utf-8"))
     rng = random.Random(seed)
-    found = (
+    found = [
         Pair(a, b, kind, language, HALVES[half])
         for language, own in bank.items()
         for half in (0, 1)
-        for kind, a, b in _made(own, half, rng)
-    )
+        for kind, a, b in _made(_half(own, half), rng)
+    ]
+    found += [
+        Pair(a, b, kind, language, FRESH)
+        for language, own in bank.items()
+        for kind, a, b in _made(own[FRESH], rng)
+    ]
     return list(dict.fromkeys(found))
 
 
-def _made(own: Mapping[str, Any], half: int, rng: random.Random) -> Iterator[tuple[str, str, str]]:
-    for a, b in _acts(own["acts"][half::2], own["frames"][half::2], rng):
+def _half(own: Mapping[str, Any], half: int) -> dict[str, Any]:
+    return {name: lines[half::2] for name, lines in own.items() if isinstance(lines, list)}
+
+
+def _made(own: Mapping[str, Any], rng: random.Random) -> Iterator[tuple[str, str, str]]:
+    for a, b in _acts(own["acts"], own["frames"], rng):
         yield "opposite", a, b
     for kind, name in (("polarity", "polar"), ("scope", "scope"), ("intent", "intent")):
-        for left, right, objects in own[name][half::2]:
+        for left, right, objects in own[name]:
             for thing in objects:
                 yield kind, _filled(left, thing), _filled(right, thing)
     for kind, name in (("entity", "swapped"), ("number", "numbered")):
-        for frame, values in own[name][half::2]:
+        for frame, values in own[name]:
             for one, other in combinations(values, 2):
                 yield kind, _filled(frame, one), _filled(frame, other)
-    for frame, sides in own["roles"][half::2]:
+    for frame, sides in own["roles"]:
         for x, y in sides:
             yield "roles", _roles(frame, x, y), _roles(frame, y, x)
-    for phrasings, values in own["same"][half::2]:
+    for phrasings, values in own["same"]:
         for value in values:
             for one, other in combinations(phrasings, 2):
                 yield SAME, _filled(one, value), _filled(other, value)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tamiz.lab.data.example import Example
-from tamiz.text.contrast import contrast
+from tamiz.text.contrast import Kind, contrast
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def near_contradictions(
 ) -> tuple[list[NearContradiction], int]:
     """Nearly the same texts with different labels, and how many such pairs words like "on" and "off" explain.
 
-    Each text is compared with the first one of every other label in its group, so large groups stay linear.
+    That a word differs at all explains nothing here: near duplicates always differ in one. Each text is compared with the first one of every other label in its group, so large groups stay linear.
     """
     found: list[NearContradiction] = []
     explained = 0
@@ -53,7 +53,7 @@ def near_contradictions(
             for other, earlier in first.items():
                 if other == label or group_of[id(earlier)] == group_of[id(row)]:
                     continue
-                if contrast(earlier.text, row.text):
+                if any(d.kind is not Kind.WORDING for d in contrast(earlier.text, row.text)):
                     explained += 1
                 else:
                     texts, lines = (earlier.text, row.text), (earlier.line, row.line)
