@@ -17,6 +17,7 @@ FRAME = 0.5
 SAME_WORDS = 0.8
 """Share of the words in common from which their order counts."""
 _UNDOING = ("un", "des", "de", "dis", "in", "im")
+MOST_QUOTES = 20
 SHOWN = 6
 """Words that a difference names at most, on each side."""
 
@@ -73,13 +74,18 @@ def _entities(a: Reading, b: Reading) -> Sides | None:
     left, right = set(a.words), set(b.words)
     one = {name for name in a.names - b.names if name not in right}
     other = {name for name in b.names - a.names if name not in left}
-    one |= {quote for quote in a.quoted - b.quoted if quote not in b.plain}
-    other |= {quote for quote in b.quoted - a.quoted if quote not in a.plain}
+    one |= _unsaid(a.quoted - b.quoted, b)
+    other |= _unsaid(b.quoted - a.quoted, a)
     things = _exclusive(a.things.keys(), b.things.keys())
     if all(things):
         one |= {a.things[thing] for thing in things[0]}
         other |= {b.things[thing] for thing in things[1]}
     return (one, other) if one or other else None
+
+
+def _unsaid(quotes: set[str], text: Reading) -> set[str]:
+    """Those that the text does not say without quotation marks; of very many none is looked for, to stay linear."""
+    return quotes if len(quotes) > MOST_QUOTES else {quote for quote in quotes if quote not in text.plain}
 
 
 def _polarity(a: Reading, b: Reading) -> Sides | None:

@@ -135,3 +135,14 @@ def test_time_grows_with_the_text(piece: str) -> None:
 
     quarter = max(min(seconds(10_000) for _ in range(2)), 0.002)
     assert seconds(40_000) < 8 * quarter
+
+
+def test_many_quotes_take_no_time_of_their_own() -> None:
+    one, other = (" ".join(f'"{mark}{number}"' for number in range(9_000)) for mark in "ab")
+    started = time.thread_time()
+    assert contrast(one, other)
+    assert time.thread_time() - started < 3
+
+
+def test_quotation_marks_alone_make_no_difference() -> None:
+    assert contrast('Open the folder "Budget"', "Open the folder budget") == ()
