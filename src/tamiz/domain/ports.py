@@ -119,3 +119,45 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
     def monotonic(self) -> float: ...
+
+
+class VectorIndex(Protocol):
+    """Vectors by number, in one space. What is added and asked is packed as `domain.vectors` does it."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, keys: Sequence[int], vectors: Sequence[bytes]) -> None:
+        """More vectors under new keys."""
+        ...
+
+    def remove(self, keys: Sequence[int]) -> None:
+        """Take vectors away that are there."""
+        ...
+
+    def search(self, vector: bytes, k: int) -> list[tuple[int, float]]:
+        """At most k keys with the cosine similarity of their vectors, nearest first; the lower key wins a tie."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A ticket, and the cosine similarity of its embedding."""
+
+    ticket_id: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What a search found, nearest first, and among how many tickets."""
+
+    searched: int
+    matches: tuple[Match, ...]
+
+
+class Memory(Protocol):
+    """Which tickets are near. A tenant's question never meets another tenant's tickets."""
+
+    def search(self, tenant: str, model_hash: str, vector: bytes, k: int) -> Matches:
+        """The k tickets of the tenant nearest to a vector in a model's space, by all that is committed at this moment."""
+        ...

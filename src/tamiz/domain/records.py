@@ -76,6 +76,27 @@ class TicketQuery:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """The embedding of a ticket in the space of the model with this hash, as `domain.vectors.packed` makes it. `sequence`
+    counts what was added to the tenant's space from 1; 0 until it is stored."""
+
+    tenant: str
+    model_hash: str
+    ticket_id: str
+    data: bytes
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceState:
+    """How far a space of vectors has come: the newest sequence number that was given, and how often tickets of the tenant
+    were erased. Neither ever falls."""
+
+    sequence: int
+    erasures: int
+
+
 class JobState(StrEnum):
     """A job waits, is leased, or is dead; a finished one is gone."""
 

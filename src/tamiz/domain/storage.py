@@ -23,8 +23,10 @@ from tamiz.domain.records import (
     Lease,
     QueueState,
     Revision,
+    SpaceState,
     TicketQuery,
     TicketRecord,
+    Vector,
 )
 from tamiz.domain.status import Status
 from tamiz.domain.ticket import CanonicalText, Ticket
@@ -250,6 +252,31 @@ class Models(Protocol):
         ...
 
 
+class Vectors(Protocol):
+    """The embeddings of tickets: a space per tenant and model. They go with their ticket."""
+
+    def add(self, vector: Vector, keep: int) -> int:
+        """Keep an embedding under the next number of its space, in place of an older one of the ticket, and give the
+        number. Numbers that are `keep` or more behind it go. The ticket must be there."""
+        ...
+
+    def of(self, tenant: str, model_hash: str, ticket_id: str) -> bytes | None:
+        """The embedding of a ticket in a model's space."""
+        ...
+
+    def after(self, tenant: str, model_hash: str, sequence: int = 0, limit: int = 1000) -> list[Vector]:
+        """Embeddings of a space above a number, in order."""
+        ...
+
+    def sequences(self, tenant: str, model_hash: str) -> list[int]:
+        """The numbers of all that a space holds, in order."""
+        ...
+
+    def state(self, tenant: str, model_hash: str) -> SpaceState:
+        """How far a space has come. Where neither number has changed, no vector was added or erased."""
+        ...
+
+
 class Tx(Protocol):
     """One transaction."""
 
@@ -270,6 +297,9 @@ class Tx(Protocol):
 
     @property
     def models(self) -> Models: ...
+
+    @property
+    def vectors(self) -> Vectors: ...
 
 
 class Store(Protocol):

@@ -168,7 +168,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """A triaged ticket: the strict ticket, its decisions and its receipt."""
+    """A triaged ticket: the strict ticket, its decisions and its receipt. `embedding` is the model's unit vector of the
+    text, as long as the triage has not been stored; it is no part of what was decided."""
 
     ticket_id: str
     summary: str
@@ -177,6 +178,7 @@ class Triage:
     language: str
     receipt: Receipt
     flags: tuple[str, ...] = ()
+    embedding: Sequence[float] = field(default=(), compare=False, repr=False)
 
     def to_wire(self) -> dict[str, Any]:
         """The wire form that every interface speaks; valid against `tamiz taxonomy schema`."""

@@ -95,7 +95,8 @@ def _one(
         eased=consulted.evidence.eased,
         neighbours=tuple((each.id, each.similarity) for each in consulted.neighbours),
     )
-    return Triage(ticket.id, summary, source, fields, text.language, receipt, (*text.flags, *flags))
+    seen = (*text.flags, *flags)
+    return Triage(ticket.id, summary, source, fields, text.language, receipt, seen, prediction.embedding)
 
 
 def _summary(

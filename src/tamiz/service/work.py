@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 from tamiz.domain.errors import LeaseLostError
 from tamiz.domain.ports import Clock
-from tamiz.domain.records import AuditEntry, Job, Lease, Revision, TicketRecord
+from tamiz.domain.records import AuditEntry, Job, Lease, Revision, TicketRecord, Vector
 from tamiz.domain.stages import Watch
 from tamiz.domain.status import Status, status_of
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket, uuid7
 from tamiz.domain.triage import Decision, Triage
+from tamiz.domain.vectors import packed
 from tamiz.pipeline.cascade import persons, question
 from tamiz.pipeline.triage import Stage
 from tamiz.service.accept import ENRICH, Bits
@@ -49,6 +50,8 @@ class Triaging:
     bits: Bits
     told: Callable[[Done], None] = lambda done: None
     enrich: bool = False
+    keep: int = 0
+    """Embeddings that are kept of a tenant and model; 0: none."""
     saved: Callable[[Tx, TicketRecord, Revision], None] = lambda tx, record, revision: None
     """Runs in the transaction that saves a triage: what follows from it is kept together with it, or not at all."""
     watch: Watch = Watch()  # noqa: RUF009 - frozen
@@ -101,6 +104,7 @@ class Triaging:
         moment, tenant = self.clock.now(), lease.job.tenant
         status = status_of(triage, judge.taxonomy)
         follow_up = None if self.enrich else self._follow_up(judge, lease, triage, view)
+        vector = self._vector(tenant, triage)
         entry = AuditEntry(
             tenant, moment, WORKER, lease.job.kind, lease.job.subject, {"status": status.value}
         )
@@ -113,11 +117,17 @@ class Triaging:
             record = tx.tickets.save(revision, status, view)
             if follow_up is not None and record.status is not Status.CORRECTED:
                 tx.jobs.add(follow_up)
+            if vector is not None:
+                _keep(tx, vector, self.keep, first=number == 1)
             self.saved(tx, record, revision)
             tx.audit.add(entry)
             return record
 
         return work
+
+    def _vector(self, tenant: str, triage: Triage) -> Vector | None:
+        data = packed(triage.embedding) if self.keep else b""
+        return Vector(tenant, triage.receipt.model_hash, triage.ticket_id, data) if data else None
 
     def _follow_up(self, judge: Judge, lease: Lease, triage: Triage, view: CanonicalText) -> Job | None:
         given = persons(triage.receipt.hits)
@@ -126,6 +136,12 @@ class Triaging:
         moment = self.clock.now()
         job_id = uuid7(moment, self.bits(74))
         return Job(job_id, lease.job.tenant, ENRICH, lease.job.subject, moment, ENRICH_LANE)
+
+
+def _keep(tx: Tx, vector: Vector, keep: int, *, first: bool) -> None:
+    """Keep an embedding, unless a triage before this one left the same: it would count twice among the newest."""
+    if first or tx.vectors.of(vector.tenant, vector.model_hash, vector.ticket_id) != vector.data:
+        tx.vectors.add(vector, keep)
 
 
 def buried(tx: Tx, lease: Lease, clock: Clock) -> None:

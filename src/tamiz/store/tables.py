@@ -241,6 +241,22 @@ DESK_PAUSES = Table(
     sqlite_with_rowid=False,
 )
 
+VECTORS = Table(
+    "vectors",
+    METADATA,
+    _text("tenant"),
+    _text("model_hash"),
+    Column("sequence", BigInteger, nullable=False),
+    _text("ticket_id"),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("tenant", "model_hash", "sequence", name="vectors_pk"),
+    ForeignKeyConstraint(
+        ["tenant", "ticket_id"], ["tickets.tenant", "tickets.id"], "vectors_ticket", ondelete="CASCADE"
+    ),
+    sqlite_with_rowid=False,
+)
+Index("vectors_of_ticket", VECTORS.c.tenant, VECTORS.c.ticket_id, VECTORS.c.model_hash, unique=True)
+
 MODELS = Table(
     "models",
     METADATA,

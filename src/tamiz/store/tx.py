@@ -17,6 +17,7 @@ from tamiz.store.outbox import SqlOutbox
 from tamiz.store.sql import Dictionary, Sql
 from tamiz.store.tickets import SqlTickets
 from tamiz.store.vault import Vault
+from tamiz.store.vectors import SqlVectors
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class SqlTx:
     audit: SqlAudit
     outbox: SqlOutbox
     models: SqlModels
+    vectors: SqlVectors
     sql: Sql
     vault: Vault
 
@@ -45,6 +47,7 @@ class SqlTx:
             SqlAudit(sql),
             SqlOutbox(sql),
             SqlModels(sql),
+            SqlVectors(sql),
             sql,
             vault,
         )

@@ -1,6 +1,6 @@
 """Forgetting: tickets past their time, and those that somebody wants erased.
 
-Both take the raw text, the canonical view, triages, corrections and jobs; the audit trail keeps ids. Sequence numbers of
+Both take the raw text, the canonical view, triages, corrections, vectors and jobs; the audit trail keeps ids. Sequence numbers of
 erased corrections are not given again. Backups taken before keep what they hold.
 """
 
@@ -41,6 +41,8 @@ def remove(tx: SqlTx, ids: Sequence[tuple[str, str]]) -> int:
     for tenant, ticket_id in ids:
         tx.sql.run(_JOBS, tenant=tenant, id=ticket_id)
         gone += tx.sql.run(_TICKET, tenant=tenant, id=ticket_id)
+    for tenant in sorted({tenant for tenant, _ in ids}):
+        tx.vectors.erased(tenant)
     return gone
 
 

@@ -23,6 +23,7 @@ from tamiz.testing.memory_models import MemoryModels
 from tamiz.testing.memory_outbox import MemoryOutbox
 from tamiz.testing.memory_table import Journal, Table
 from tamiz.testing.memory_tickets import MemoryTickets
+from tamiz.testing.memory_vectors import MemoryVectors
 
 T = TypeVar("T")
 
@@ -96,6 +97,7 @@ class _MemoryTx:
         self.audit = _MemoryAudit(journal)
         self.outbox = MemoryOutbox(journal, self.tickets)
         self.models = MemoryModels(journal)
+        self.vectors = MemoryVectors(journal)
 
 
 class _MemoryKeys:

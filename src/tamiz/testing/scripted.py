@@ -23,6 +23,7 @@ class ScriptedModel:
     policy: Policy = field(default_factory=Policy)
     scope: Callable[[str], float] = field(default=lambda text: 1.0)
     calls: list[tuple[str, ...]] = field(default_factory=list)
+    embedding: Callable[[str], Sequence[float]] = field(default=lambda text: ())
 
     @property
     def info(self) -> ModelInfo:
@@ -44,4 +45,4 @@ class ScriptedModel:
             distributions[f.name] = Distribution(
                 classes, tuple(sure if c == label else rest for c in classes)
             )
-        return Prediction(distributions, self.scope(text))
+        return Prediction(distributions, self.scope(text), self.embedding(text))

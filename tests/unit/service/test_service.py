@@ -25,6 +25,7 @@ from tamiz.domain.taxonomy import ABSTAIN, NONE
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.ticket import RawMessage
 from tamiz.domain.triage import Decision, Distribution, FieldTriage, Reason
+from tamiz.domain.vectors import packed
 from tamiz.jobs import LoopSettings, Worker
 from tamiz.pipeline.cascade import Cascade, SummaryMode
 from tamiz.service import keys
@@ -49,6 +50,8 @@ MESSAGE = RawMessage("VPN", "The VPN is down, call me at +34 600 123 456")
 class House:
     """A service without sockets and threads: a store, a judge, and workers that take one step when told."""
 
+    keep = 0
+
     def __init__(self, said=None, writer=None, **judge) -> None:
         self.store, self.clock, self.bits = MemoryStore(), ManualClock(), Random(1).getrandbits
         model = ScriptedModel(TAXONOMY, lambda text: said or SURE)
@@ -61,7 +64,13 @@ class House:
 
     def handler(self, kind) -> Triaging:
         return Triaging(
-            self.store, lambda tenant: self.judge, self.clock, self.bits, self.done.append, kind == ENRICH
+            self.store,
+            lambda tenant: self.judge,
+            self.clock,
+            self.bits,
+            self.done.append,
+            kind == ENRICH,
+            self.keep,
         )
 
     def work(self, kind=TRIAGE) -> int:
@@ -123,6 +132,47 @@ def test_an_idempotency_key_gets_the_same_ticket_or_is_refused(body, same) -> No
             house.accept(RawMessage("", body), key="k")
     assert house.accept(RawMessage("", body), key="k", tenant="other") != first
     assert house.accept(RawMessage("", body)) != first
+
+
+@pytest.mark.parametrize(("keep", "held"), [(0, 0), (1, 1), (9, 2)])
+def test_embeddings_are_kept_as_the_settings_want(keep, held) -> None:
+    house = House()
+    house.keep, house.judge.model.embedding = keep, lambda text: (0.6, 0.8)
+    for _ in range(2):
+        house.accept()
+    house.work()
+    found = house.store.read(lambda tx: tx.vectors.after(TENANT, "0" * 16))
+    assert [one.data for one in found] == [packed([0.6, 0.8])] * held
+
+
+def test_a_second_triage_by_the_same_model_counts_no_embedding_twice() -> None:
+    house = House(open_field("urgency"), ScriptedWriter(TAXONOMY, lambda question: Written({}, 0.0, "VPN")))
+    house.keep, house.judge.model.embedding = 9, lambda text: (0.6, 0.8)
+    ticket_id = house.accept()
+    assert (house.work(), house.work(ENRICH), house.revision(ticket_id).number) == (1, 1, 2)
+    found = house.store.read(lambda tx: tx.vectors.after(TENANT, "0" * 16))
+    assert [(one.ticket_id, one.sequence) for one in found] == [(ticket_id, 1)]
+
+
+def test_another_models_triage_gives_a_vector_in_that_models_space() -> None:
+    house = House(open_field("urgency"), ScriptedWriter(TAXONOMY, lambda question: Written({}, 0.0, "VPN")))
+    house.keep, house.judge.model.embedding = 9, lambda text: (0.6, 0.8)
+    ticket_id = house.accept()
+    house.work()
+    house.judge = replace(house.judge, model=Renamed(TAXONOMY, house.judge.model.script))
+    house.judge.model.embedding = lambda text: (0.0, 1.0)
+    house.work(ENRICH)
+    assert house.revision(ticket_id).triage.receipt.model_hash == "1" * 16
+    found = [house.store.read(lambda tx, h=h: tx.vectors.of(TENANT, h * 16, ticket_id)) for h in "01"]
+    assert found == [packed([0.6, 0.8]), packed([0.0, 1.0])]
+
+
+class Renamed(ScriptedModel):
+    """The scripted model under another hash."""
+
+    @property
+    def info(self):
+        return replace(super().info, content_hash="1" * 16)
 
 
 def test_an_open_required_field_needs_a_person() -> None:

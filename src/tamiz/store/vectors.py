@@ -1,0 +1,67 @@
+"""Embeddings in SQL. They go with their ticket: whatever deletes it deletes them."""
+
+from __future__ import annotations
+
+from tamiz.domain.records import SpaceState, Vector
+from tamiz.store.sql import Sql, insert_into
+from tamiz.store.tables import VECTORS
+
+_ADD = insert_into(
+    VECTORS,
+    "ON CONFLICT (tenant, ticket_id, model_hash) DO UPDATE SET sequence = excluded.sequence, data = excluded.data",
+)
+_SPACE = "tenant = :tenant AND model_hash = :model_hash"
+_CUT = f"DELETE FROM vectors WHERE {_SPACE} AND sequence <= :last"
+_OF = f"SELECT data FROM vectors WHERE {_SPACE} AND ticket_id = :id"
+_AFTER = f"""
+SELECT ticket_id, data, sequence FROM vectors WHERE {_SPACE} AND sequence > :after ORDER BY sequence LIMIT :limit
+"""
+_SEQUENCES = f"SELECT sequence FROM vectors WHERE {_SPACE} ORDER BY sequence"
+_STATE = "SELECT name, value FROM counters WHERE tenant = :tenant AND name IN (:space, :erasures)"
+_ERASURES = "vectors erased"
+
+
+def _space(model_hash: str) -> str:
+    return f"vectors {model_hash}"
+
+
+class SqlVectors:
+    """The Vectors port."""
+
+    def __init__(self, sql: Sql) -> None:
+        self._sql = sql
+
+    def add(self, vector: Vector, keep: int) -> int:
+        """Keep an embedding under its space's next number, and of the space the newest `keep`."""
+        space = {"tenant": vector.tenant, "model_hash": vector.model_hash}
+        sequence = self._sql.next_number(vector.tenant, _space(vector.model_hash))
+        self._sql.run(_ADD, **space, sequence=sequence, ticket_id=vector.ticket_id, data=vector.data)
+        if sequence > keep:
+            self._sql.run(_CUT, **space, last=sequence - keep)
+        return sequence
+
+    def of(self, tenant: str, model_hash: str, ticket_id: str) -> bytes | None:
+        """The embedding of a ticket in a model's space."""
+        row = self._sql.one(_OF, tenant=tenant, model_hash=model_hash, id=ticket_id)
+        return None if row is None else bytes(row[0])
+
+    def after(self, tenant: str, model_hash: str, sequence: int = 0, limit: int = 1000) -> list[Vector]:
+        """Embeddings of a space above a number, in order."""
+        rows = self._sql.all(_AFTER, tenant=tenant, model_hash=model_hash, after=sequence, limit=limit)
+        return [Vector(tenant, model_hash, row[0], bytes(row[1]), row[2]) for row in rows]
+
+    def sequences(self, tenant: str, model_hash: str) -> list[int]:
+        """The numbers of all that a space holds, in order."""
+        return [row[0] for row in self._sql.all(_SEQUENCES, tenant=tenant, model_hash=model_hash)]
+
+    def state(self, tenant: str, model_hash: str) -> SpaceState:
+        """How far a space has come."""
+        space = _space(model_hash)
+        found = dict(
+            tuple(row) for row in self._sql.all(_STATE, tenant=tenant, space=space, erasures=_ERASURES)
+        )
+        return SpaceState(found.get(space, 0), found.get(_ERASURES, 0))
+
+    def erased(self, tenant: str) -> None:
+        """Tell every searcher of the tenant that tickets were deleted."""
+        self._sql.next_number(tenant, _ERASURES)

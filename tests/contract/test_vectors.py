@@ -1,0 +1,122 @@
+"""The embeddings of tickets: one behaviour on every back end, and none left of an erased ticket."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tamiz.domain.records import SpaceState, Vector
+from tamiz.domain.storage import Store
+from tamiz.domain.ticket import RawMessage, Ticket
+from tamiz.domain.vectors import packed
+
+T0 = datetime(2025, 6, 1, tzinfo=UTC)
+A, B = "acme", "bolt"
+ONE, TWO = "hash of one", "hash of two"
+
+
+def data(number: float) -> bytes:
+    return packed([number, 0.5])
+
+
+@pytest.fixture
+def filled(store) -> Store:
+    """Tickets t1 to t9 of two tenants, a day apart."""
+
+    def work(tx) -> None:
+        for tenant in (A, B):
+            for number in range(1, 10):
+                at = T0 + timedelta(days=number)
+                tx.tickets.add(Ticket(f"t{number}", RawMessage("s", "b"), at, tenant))
+
+    store.write(work)
+    return store
+
+
+def add(
+    store: Store, ticket: str, model: str = ONE, tenant: str = A, value: float = 0.0, keep: int = 99
+) -> int:
+    vector = Vector(tenant, model, ticket, data(value))
+    return store.write(lambda tx: tx.vectors.add(vector, keep))
+
+
+def held(store: Store, model: str = ONE, tenant: str = A, after: int = 0) -> list[tuple[int, str]]:
+    found = store.read(lambda tx: tx.vectors.after(tenant, model, after))
+    assert [one.sequence for one in found] == [
+        n for n in store.read(lambda tx: tx.vectors.sequences(tenant, model)) if n > after
+    ]
+    return [(one.sequence, one.ticket_id) for one in found]
+
+
+def state(store: Store, model: str = ONE, tenant: str = A) -> SpaceState:
+    return store.read(lambda tx: tx.vectors.state(tenant, model))
+
+
+def test_vectors_are_numbered_by_tenant_and_model(filled) -> None:
+    assert (state(filled), held(filled)) == (SpaceState(0, 0), [])
+    assert [add(filled, name) for name in ("t1", "t2", "t3")] == [1, 2, 3]
+    assert (add(filled, "t1", TWO, value=1.0), add(filled, "t1", tenant=B, value=2.0)) == (1, 1)
+    assert held(filled) == [(1, "t1"), (2, "t2"), (3, "t3")]
+    assert held(filled, after=1) == [(2, "t2"), (3, "t3")]
+    assert (held(filled, TWO), held(filled, tenant=B), held(filled, TWO, B)) == ([(1, "t1")], [(1, "t1")], [])
+    assert (state(filled), state(filled, tenant=B)) == (SpaceState(3, 0), SpaceState(1, 0))
+    one = filled.read(lambda tx: tx.vectors.after(A, ONE, limit=1))
+    assert one == [Vector(A, ONE, "t1", data(0.0), 1)]
+    spaces = ((A, ONE), (A, TWO), (B, ONE), (B, TWO))
+    found = [filled.read(lambda tx, s=space: tx.vectors.of(*s, "t1")) for space in spaces]
+    assert found == [data(0.0), data(1.0), data(2.0), None]
+
+
+def test_a_ticket_has_one_vector_in_a_space(filled) -> None:
+    add(filled, "t1")
+    add(filled, "t2")
+    assert add(filled, "t1", value=3.0) == 3
+    assert held(filled) == [(2, "t2"), (3, "t1")]
+    assert filled.read(lambda tx: tx.vectors.of(A, ONE, "t1")) == data(3.0)
+
+
+def test_the_newest_are_kept(filled) -> None:
+    for number in range(1, 7):
+        add(filled, f"t{number}", keep=3)
+    add(filled, "t1", TWO, keep=3)
+    assert held(filled) == [(4, "t4"), (5, "t5"), (6, "t6")]
+    assert held(filled, TWO) == [(1, "t1")]
+    assert filled.read(lambda tx: tx.vectors.of(A, ONE, "t1")) is None
+    add(filled, "t7", keep=1)
+    assert held(filled) == [(7, "t7")]
+
+
+def test_what_a_failed_transaction_did_is_undone(filled) -> None:
+    add(filled, "t1")
+
+    def work(tx) -> None:
+        tx.vectors.add(Vector(A, ONE, "t1", data(1.0)), 9)
+        tx.vectors.add(Vector(A, ONE, "t2", data(1.0)), 1)
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        filled.write(work)
+    assert (held(filled), state(filled)) == ([(1, "t1")], SpaceState(1, 0))
+    assert filled.read(lambda tx: tx.vectors.of(A, ONE, "t1")) == data(0.0)
+    assert add(filled, "t2") == 2
+
+
+def test_erased_and_expired_tickets_leave_no_vector(backend, filled) -> None:
+    if not backend.durable:
+        pytest.skip("the store in memory erases nothing")
+    from tamiz.store.upkeep import erase, retain
+
+    for model, tenant in ((ONE, A), (TWO, A), (ONE, B)):
+        for number in range(1, 6):
+            add(filled, f"t{number}", model, tenant)
+    assert erase(filled, [(A, "t2"), (A, "nobody"), (B, "t1")]).tickets == 2
+    assert [name for _, name in held(filled)] == ["t1", "t3", "t4", "t5"]
+    assert [name for _, name in held(filled, TWO)] == ["t1", "t3", "t4", "t5"]
+    assert [name for _, name in held(filled, tenant=B)] == ["t2", "t3", "t4", "t5"]
+    told = state(filled).erasures
+    assert told > 0
+    assert retain(filled, A, T0 + timedelta(days=4)).tickets == 2
+    assert [name for _, name in held(filled)] == ["t4", "t5"]
+    assert (state(filled).erasures > told, state(filled).sequence) == (True, 5)
+    assert add(filled, "t4", value=1.0) == 6
