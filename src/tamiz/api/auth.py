@@ -29,6 +29,7 @@ NEEDS: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/tickets/{ticket_id}"): Role.SUBMIT,
     ("GET", "/tickets/{ticket_id}/events"): Role.SUBMIT,
     ("GET", "/tickets"): Role.READ,
+    ("GET", "/tickets/{ticket_id}/similar"): Role.READ,
     ("POST", "/tickets/{ticket_id}/feedback"): Role.REVIEW,
     ("POST", "/predict"): Role.SUBMIT,
     ("POST", "/predict_batch"): Role.SUBMIT,

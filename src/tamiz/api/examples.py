@@ -15,6 +15,7 @@ from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import Source
 from tamiz.domain.triage import Distribution, Prediction, Receipt, Triage
 from tamiz.service.look import TicketLook, listed, moment
+from tamiz.service.similar import Resemblance, Similar
 
 TICKET = "019b76da-a800-7000-8000-000000000001"
 _AT = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
@@ -43,6 +44,7 @@ def examples(taxonomy: Taxonomy) -> dict[tuple[str, str], Example]:
     batch = {"results": [{"status": 202, **accepted}]}
     look, said = found.to_dict(), prediction(taxonomy)
     event = {"id": "2", "event": "ticket", "data": json.dumps(look)}
+    near = Similar(TICKET, 812, (Resemblance(found, 0.9312),)).to_dict()
     page = {"tickets": [listed(found.record)], "next_cursor": None}
     health = {"status": "ok", "version": "0.1.0", "checks": {"store": "ok"}}
     primary = taxonomy.field(taxonomy.primary)
@@ -55,6 +57,7 @@ def examples(taxonomy: Taxonomy) -> dict[tuple[str, str], Example]:
         ("POST", "/tickets/batch"): Example({"tickets": [text]}, {202: batch, 207: batch}),
         ("GET", "/tickets/{ticket_id}"): Example(None, {200: look}),
         ("GET", "/tickets/{ticket_id}/events"): Example(None, {200: event}),
+        ("GET", "/tickets/{ticket_id}/similar"): Example(None, {200: near}),
         ("GET", "/tickets"): Example(None, {200: page}),
         ("POST", "/tickets/{ticket_id}/feedback"): Example(right, {200: look}),
         ("POST", "/predict"): Example({**text, "top_k": 3}, {200: said}),

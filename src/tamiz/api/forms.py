@@ -203,6 +203,25 @@ class TicketView(ListedView):
     corrected: dict[str, str | None]
 
 
+class ResemblanceView(Told):
+    """A ticket that resembles another: the labels that stand, a person's before the model's, and who settled it (null
+    while it waits for somebody)."""
+
+    ticket_id: str
+    similarity: float = Field(ge=-1, le=1, description="Cosine of the two embeddings.")
+    status: Status
+    labels: dict[str, str | None]
+    resolved_by: Literal["model", "person"] | None
+
+
+class SimilarView(Told):
+    """The tickets that resemble one, nearest first, and among how many they were found."""
+
+    ticket_id: str
+    searched: int = Field(ge=0)
+    similar: list[ResemblanceView]
+
+
 class PageView(Told):
     """Tickets, newest first; `next_cursor` is null on the last page."""
 

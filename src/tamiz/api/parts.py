@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tamiz.api.waiting import Bell
-from tamiz.domain.ports import Clock, ModelInfo
+from tamiz.domain.ports import Clock, Memory, ModelInfo
 from tamiz.domain.records import Role
 from tamiz.domain.storage import Store
 from tamiz.service.accept import Accepted, Bits
@@ -97,7 +97,7 @@ def _no_metrics() -> str:
 class Parts:
     """What an app needs. `wake` is called after tickets were accepted, `bell` rung when a ticket has changed.
 
-    Without `admin` there is nothing below /admin; `host` may do that with the token of the lock file, for every tenant.
+    Without `admin` there is nothing below /admin, without `memory` no ticket resembles another; `host` may do that with the token of the lock file, for every tenant.
     `open_to` is who a request without a key is taken for: only for a service that listens on loopback, where it is
     refused to anybody who calls it by another name.
     """
@@ -118,6 +118,7 @@ class Parts:
     failed: Callable[[Failure], None] = log_failure
     admin: Admin | None = None
     host: Host | None = None
+    memory: Memory | None = None
     open_to: tuple[str, Role] | None = None
     version: str = ""
     docs: bool = False

@@ -113,6 +113,7 @@ def parts_of(service: Service) -> Parts:
         health=lambda: health(service),
         models=lambda tenant: service.known(),
         admin=service.admin,
+        memory=service.memory,
         served=served,
         accepted=service.hooks.accepted,
         corrected=corrected,

@@ -25,6 +25,7 @@ from tamiz.domain.records import TicketQuery
 from tamiz.domain.status import Status
 from tamiz.service.look import TicketLook, listed, look
 from tamiz.service.people import Feedback, correct
+from tamiz.service.similar import similar
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _FIRST_LOOK, _LAST_LOOK = 0.1, 1.0
@@ -35,6 +36,7 @@ Wait = Annotated[
 ]
 IfNoneMatch = Annotated[str, Header(alias="If-None-Match", max_length=200)]
 IfMatch = Annotated[str, Header(alias="If-Match", pattern=ETAG)]
+HowMany = Annotated[int, Query(ge=1, le=50, description="Tickets at most.")]
 LastEventId = Annotated[str, Header(alias="Last-Event-ID", pattern=r"^[0-9]{0,9}$")]
 
 
@@ -66,6 +68,16 @@ class Tickets:
             raise Problem(429, "Too many streams are open already.", kind="too-many")
         stream = self._stream(caller, ticket_id, int(last_event_id or 0))
         return _Seated(stream, lambda: self._context.seats.leave(caller.key_id))
+
+    async def similar(self, request: Request, ticket_id: str, k: HowMany = 5) -> Response:
+        """The tickets that resemble one most, nearest first: what they came to, and never their text. `searched` is how
+        many were looked at; 0 where this ticket has no embedding."""
+        tenant, place, parts = caller_of(request).tenant, _known_form(ticket_id), self._parts
+        taxonomy = parts.judges(tenant).taxonomy
+        found = await self._context.threads.predict(
+            lambda: similar(parts.store, parts.memory, taxonomy, tenant, place, k)
+        )
+        return told(found.to_dict())
 
     async def page(self, request: Request, filters: Annotated[Filters, Query()]) -> Response:
         """Tickets, newest first, a page at a time."""

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.desks import pushes
+from tamiz.bootstrap.memory import open_memory
 from tamiz.bootstrap.observers import Observers
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.tenants import TenantJudges, Watch
 from tamiz.bootstrap.wiring import STORE_FOLDER
 from tamiz.domain.errors import ConfigError
-from tamiz.domain.ports import Clock, ModelInfo
+from tamiz.domain.ports import Clock, Memory, ModelInfo
 from tamiz.domain.records import Lease
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
@@ -68,6 +69,8 @@ class Service:
     tell: Callable[[Mapping[str, str]], None] = lambda facts: None
     """Says in the lock file of the data folder where this listens."""
     observers: Observers | None = None
+    memory: Memory | None = None
+    """Finds tickets that resemble one; None where embeddings are not kept."""
 
     @property
     def hooks(self) -> Observers:
@@ -130,7 +133,8 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         return Worker(store, kinds, owner, clock, random.Random(), loop, mourner(clock), observers.job)
 
     owner = f"{socket.gethostname()}-{os.getpid()}-{bits(32):08x}"
-    fast = Triaging(store, heard, clock, bits, told, watch=observers.watch)
+    memory, keep = open_memory(settings.memory.keep, store), settings.memory.keep
+    fast = Triaging(store, heard, clock, bits, told, keep=keep, watch=observers.watch)
     loop, pushers = LoopSettings(batch=32), list[Worker]()
     if settings.desks:
         planning, pushing = pushes(settings, store, taxonomy, clock, bits, metrics)
@@ -161,6 +165,7 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         watch=Watch(judges),
         admin=StoreAdmin(store, clock, bits, judges, taxonomy),
         known=judges.known,
+        memory=memory,
         tell=_teller(store),
         observers=observers,
     )

@@ -23,6 +23,9 @@ docs = false                 # a page about the API at /docs                    
 policy = "policy.toml"       # modes and rules, read again when changed            TAMIZ_SERVE_POLICY
 slow_commit = 0.25           # seconds from which a commit is told as slow         TAMIZ_SERVE_SLOW_COMMIT
 log = "info"                 # debug tells every ticket; debug | info | warning    TAMIZ_SERVE_LOG
+[memory]                     # which tickets resemble which
+keep = 20000                 # newest embeddings kept per tenant and model, 0: none; more than 20000 need the extra
+                             # `memory`                                            TAMIZ_MEMORY_KEEP
 [push]                       # writing to desks
 quiescence = 120.0           # seconds after which a request that nobody saw the end of has surely been applied, or never
                              # will be                                             TAMIZ_PUSH_QUIESCENCE
@@ -60,7 +63,7 @@ FILE_NAME = "tamiz.toml"
 _PREFIX = "TAMIZ_"
 _POLICY = "TAMIZ_POLICY_"
 _LLM = "TAMIZ_LLM_"
-_TABLES = {"llm": _LLM, "serve": "TAMIZ_SERVE_", "push": "TAMIZ_PUSH_"}
+_TABLES = {"llm": _LLM, "serve": "TAMIZ_SERVE_", "memory": "TAMIZ_MEMORY_", "push": "TAMIZ_PUSH_"}
 _WAYS = frozenset({"api", "cli", "file"})
 _SECRETS = {"store_url": "TAMIZ_STORE_URL", "vault_key": "TAMIZ_VAULT_KEY"}
 
@@ -99,6 +102,14 @@ class ServeSettings(BaseModel):
     def log_level(self) -> int:
         """`log` as the standard library counts levels."""
         return logging.getLevelNamesMapping()[self.log.upper()]
+
+
+class MemorySettings(BaseModel):
+    """What is remembered. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keep: int = Field(20_000, ge=0, le=1_000_000)
 
 
 class PushSettings(BaseModel):
@@ -141,6 +152,7 @@ class Settings(BaseModel):
     policy: dict[str, str] = {}
     llm: LlmSettings = LlmSettings()
     serve: ServeSettings = ServeSettings()
+    memory: MemorySettings = MemorySettings()
     push: PushSettings = PushSettings()
     desks: tuple[DeskSettings, ...] = ()
     store_url: SecretStr = SecretStr("")

@@ -37,6 +37,8 @@ from tamiz.testing.scripted_shelf import ScriptedShelf
 TAXONOMY = default_taxonomy()
 PRIMARY = TAXONOMY.field(TAXONOMY.primary)
 TEXT = {"subject": "VPN", "body": "The VPN drops since this morning."}
+KEEP = 1000
+"""Embeddings that are kept, where the model makes any."""
 UNKNOWN = "019b76da-a800-7000-8000-00000000ffff"
 
 
@@ -135,7 +137,7 @@ class Service:
         parts, now = self.parts, self.clock.now()
         kinds = (TRIAGE, ENRICH)
         leases = parts.store.write(lambda tx: tx.jobs.lease(kinds, "w", 100, now, now))
-        Triaging(parts.store, parts.judges, parts.clock, parts.bits, self._told)(leases)
+        Triaging(parts.store, parts.judges, parts.clock, parts.bits, self._told, keep=KEEP)(leases)
 
     def _told(self, done: Any) -> None:
         self.told.append(done)
