@@ -120,3 +120,20 @@ def test_erased_and_expired_tickets_leave_no_vector(backend, filled) -> None:
     assert [name for _, name in held(filled)] == ["t4", "t5"]
     assert (state(filled).erasures > told, state(filled).sequence) == (True, 5)
     assert add(filled, "t4", value=1.0) == 6
+
+
+def test_the_files_hold_no_vector_of_an_erased_ticket(backend, filled, tmp_path) -> None:
+    folder = tmp_path / "data"
+    if not folder.is_dir():
+        pytest.skip("only SQLite keeps files of its own")
+    from tamiz.store.upkeep import erase
+
+    telling = packed([float(number) for number in range(500, 900)])
+    filled.write(lambda tx: tx.vectors.add(Vector(A, ONE, "t3", telling), 9))
+
+    def found() -> bool:
+        return any(telling[:100] in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+    assert found()
+    assert erase(filled, [(A, "t3")]).scrubbed
+    assert not found()
