@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from tamiz.lab.bench import speed
+from tamiz.lab.bench.machine import processor
 from tamiz.lab.bench.page import FIGURES, written
 
 SEED = 0
-
-
-def processor() -> str:
-    """The processor's name where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def measured() -> dict[str, Any]:
