@@ -12,7 +12,7 @@ from tamiz.domain.errors import MissingExtraError
 from tamiz.memory.halves import unit
 
 CONNECTIVITY = 16
-EXPANSION_ADD = 128
+EXPANSION_ADD = 64
 EXPANSION_SEARCH = 64
 """Neighbours per vector, and candidates that are looked at while one is added or searched: more finds more and takes
 longer."""
