@@ -166,14 +166,10 @@ def held(
     taxonomy: Taxonomy, outcomes: Mapping[str, FieldTriage], reasons: Mapping[str, Reason]
 ) -> dict[str, FieldTriage]:
     """The outcomes with these fields given to a person, and with them what rests on them."""
-    found, given = dict(outcomes), set(reasons)
-    for f in (*taxonomy.predicted, *taxonomy.derived):
-        rests = {f.parent, *((f.matrix.rows, f.matrix.columns) if f.matrix else ())}
-        reason = reasons.get(f.name) or (Reason.DEPENDS if rests & given else Reason.NONE)
-        if reason:
-            given.add(f.name)
-        if reason and found[f.name].decision not in (Decision.OFF, Decision.REVIEW):
-            found[f.name] = replace(found[f.name], value=ABSTAIN, decision=Decision.REVIEW, reason=reason)
+    found = dict(outcomes)
+    for name, reason in _with_dependants(taxonomy, reasons).items():
+        if found[name].decision not in (Decision.OFF, Decision.REVIEW):
+            found[name] = replace(found[name], value=ABSTAIN, decision=Decision.REVIEW, reason=reason)
     return found
 
 
@@ -181,14 +177,21 @@ def suggested(
     taxonomy: Taxonomy, outcomes: Mapping[str, FieldTriage], reasons: Mapping[str, Reason]
 ) -> dict[str, FieldTriage]:
     """The outcomes with these fields suggested at most, and with them what rests on them."""
-    found, given = dict(outcomes), set(reasons)
+    found = dict(outcomes)
+    for name, reason in _with_dependants(taxonomy, reasons).items():
+        if found[name].decision is Decision.APPLY:
+            found[name] = replace(found[name], decision=Decision.RECOMMEND, reason=reason)
+    return found
+
+
+def _with_dependants(taxonomy: Taxonomy, reasons: Mapping[str, Reason]) -> dict[str, Reason]:
+    """The fields that have a reason, and those that rest on one of them."""
+    found: dict[str, Reason] = {}
     for f in (*taxonomy.predicted, *taxonomy.derived):
         rests = {f.parent, *((f.matrix.rows, f.matrix.columns) if f.matrix else ())}
-        reason = reasons.get(f.name) or (Reason.DEPENDS if rests & given else Reason.NONE)
+        reason = reasons.get(f.name) or (Reason.DEPENDS if rests & {*reasons, *found} else Reason.NONE)
         if reason:
-            given.add(f.name)
-        if reason and found[f.name].decision is Decision.APPLY:
-            found[f.name] = replace(found[f.name], decision=Decision.RECOMMEND, reason=reason)
+            found[f.name] = reason
     return found
 
 

@@ -183,12 +183,11 @@ def generous(**changed: Any) -> Limits:
 
 
 @contextmanager
-def served(service: Service) -> Iterator[tuple[str, int]]:
-    """The app on a real socket, in a thread."""
+def served(app: Any, **config: Any) -> Iterator[tuple[str, int]]:
+    """An app on a real socket, in a thread."""
     uvicorn = pytest.importorskip("uvicorn", reason="a real server is needed")
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(service.app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, **config))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:

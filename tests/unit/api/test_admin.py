@@ -98,7 +98,7 @@ def house(request, tmp_path) -> Iterator[House]:
             if way == "local":
                 yield House(service, service.parts.admin, shelf, remote=False)
             else:
-                with served(service) as (name, port):
+                with served(service.app) as (name, port):
                     yield House(service, RemoteAdmin(f"http://{name}:{port}", TOKEN), shelf, remote=True)
     store.close()
 
@@ -249,7 +249,7 @@ def test_what_does_not_answer_as_a_service_is_told(house: House) -> None:
     gone = RemoteAdmin("http://127.0.0.1:9", TOKEN)
     with pytest.raises(StoreUnavailableError, match="does not answer"):
         gone.keys("a")
-    with served(house.service) as (name, port):
+    with served(house.service.app) as (name, port):
         wrong = RemoteAdmin(f"http://{name}:{port}", "th_" + "x" * 43)
         with pytest.raises(TamizError, match="valid API key"):
             wrong.keys("a")

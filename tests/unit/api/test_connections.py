@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import resource
 import socket
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,32 +16,22 @@ import pytest
 for package in ("fastapi", "httpx", "uvicorn", "httptools"):
     pytest.importorskip(package, reason="the extra 'serve' is not installed")
 
-import uvicorn
-
 from tamiz.api.connections import RESERVED, Quiet, connections_at_most, patient
 
-from .rig import generous, running
+from .rig import generous, running, served
 
 ASK = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @contextmanager
-def served(limits: Quiet, other: Any = None) -> Iterator[tuple[str, int]]:
+def behind(limits: Quiet, other: Any = None) -> Iterator[tuple[str, int]]:
     """The app, or another, behind connections with these limits."""
-    with asyncio.Runner() as runner, running(runner, limits=generous()) as service:
-        listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        config = uvicorn.Config(
-            other or service.app, http=patient(limits), log_config=None, access_log=False, lifespan="off"
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        try:
-            yield ("127.0.0.1", listener.getsockname()[1])
-        finally:
-            server.should_exit = True
-            thread.join(10)
-            listener.close()
+    with (
+        asyncio.Runner() as runner,
+        running(runner, limits=generous()) as service,
+        served(other or service.app, http=patient(limits), lifespan="off") as place,
+    ):
+        yield place
 
 
 def ended(one: socket.socket, seconds: float = 5.0) -> bool:
@@ -77,7 +66,7 @@ def answered(one: socket.socket) -> bool:
 
 def test_the_longest_quiet_gives_way_to_who_comes_later() -> None:
     limits = Quiet(most=20)
-    with served(limits) as place, ExitStack() as opened:
+    with behind(limits) as place, ExitStack() as opened:
         crowd = [opened.enter_context(socket.create_connection(place, 10)) for _ in range(60)]
         with socket.create_connection(place, 10) as later:
             assert answered(later)
@@ -89,7 +78,7 @@ def test_the_longest_quiet_gives_way_to_who_comes_later() -> None:
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT", ASK[:-2], ASK + b"GET "])
 def test_who_does_not_finish_the_head_of_a_request_is_let_go(said: bytes) -> None:
-    with served(Quiet(seconds=0.3)) as place, socket.create_connection(place, 10) as slow:
+    with behind(Quiet(seconds=0.3)) as place, socket.create_connection(place, 10) as slow:
         slow.sendall(said)
         started = time.monotonic()
         assert ended(slow)
@@ -98,20 +87,20 @@ def test_who_does_not_finish_the_head_of_a_request_is_let_go(said: bytes) -> Non
 
 def test_who_sends_a_byte_now_and_then_is_let_go_as_well() -> None:
     pieces = (ASK[:-2] if not number else f"X-{number}: a\r\n".encode() for number in range(40))
-    with served(Quiet(seconds=0.3)) as place, socket.create_connection(place, 10) as slow:
+    with behind(Quiet(seconds=0.3)) as place, socket.create_connection(place, 10) as slow:
         assert poured(slow, pieces, 0.05) < 40
 
 
 @pytest.mark.parametrize("piece", [b"a" * 10_000, b"X: " + b"a" * 5_000 + b"\r\n"])
 def test_a_head_without_an_end_is_cut(piece: bytes) -> None:
-    with served(Quiet(head_bytes=50_000)) as place, socket.create_connection(place, 10) as endless:
+    with behind(Quiet(head_bytes=50_000)) as place, socket.create_connection(place, 10) as endless:
         endless.sendall(ASK[:-2] + b"Y: ")
         assert poured(endless, itertools.repeat(piece, 20_000)) < 10_000
 
 
 def test_a_request_takes_as_long_as_it_takes() -> None:
     limits = Quiet(seconds=0.3, head_bytes=1000)
-    with served(limits) as place, socket.create_connection(place, 10) as steady:
+    with behind(limits) as place, socket.create_connection(place, 10) as steady:
         for _ in range(3):
             assert answered(steady)
             time.sleep(0.15)
@@ -142,13 +131,13 @@ async def silent_app(scope: Any, receive: Any, send: Any) -> None:
 
 def test_a_head_behind_a_request_in_hand_is_cut_as_well() -> None:
     limits = Quiet(head_bytes=50_000)
-    with served(limits, silent_app) as place, socket.create_connection(place, 10) as endless:
+    with behind(limits, silent_app) as place, socket.create_connection(place, 10) as endless:
         endless.sendall(ASK + ASK[:-2] + b"Y: ")
         assert poured(endless, itertools.repeat(b"a" * 10_000, 2_000)) < 1_900
 
 
 def test_many_small_requests_are_no_long_head() -> None:
-    with served(Quiet(head_bytes=300)) as place, socket.create_connection(place, 10) as steady:
+    with behind(Quiet(head_bytes=300)) as place, socket.create_connection(place, 10) as steady:
         for _ in range(20):
             assert answered(steady)
 
@@ -174,5 +163,5 @@ def asked_on(one: socket.socket) -> None:
 
 
 def test_who_takes_no_answer_keeps_no_place() -> None:
-    with served(Quiet(seconds=0.5)) as place, unread(place) as silent, pytest.raises(ConnectionError):
+    with behind(Quiet(seconds=0.5)) as place, unread(place) as silent, pytest.raises(ConnectionError):
         asked_on(silent)

@@ -56,7 +56,10 @@ def test_the_same_key_gets_the_same_ticket_and_another_body_a_conflict(service: 
 
 
 def test_fifty_threads_with_one_key_get_fifty_equal_answers(runner: asyncio.Runner) -> None:
-    with running(runner, limits=generous()) as service, served(service) as (host, port):
+    with (
+        running(runner, limits=generous()) as service,
+        served(service.app, timeout_graceful_shutdown=2) as (host, port),
+    ):
         headers = {"Authorization": f"Bearer {service.keys['a', Role.SUBMIT]}", "Idempotency-Key": "k"}
 
         def call(_: int) -> tuple[int, str]:

@@ -222,7 +222,10 @@ def test_a_slow_body_is_given_up(runner: asyncio.Runner) -> None:
 
 
 def test_slow_clients_on_real_sockets_harm_nobody(runner: asyncio.Runner) -> None:
-    with running(runner, limits=generous(body_seconds=0.5)) as service, served(service) as place:
+    with (
+        running(runner, limits=generous(body_seconds=0.5)) as service,
+        served(service.app, timeout_graceful_shutdown=2) as place,
+    ):
         key = service.keys["a", Role.SUBMIT]
         head = f"POST /classify HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n"
         slow = [socket.create_connection(place, 10) for _ in range(100)]
@@ -244,7 +247,10 @@ def test_slow_clients_on_real_sockets_harm_nobody(runner: asyncio.Runner) -> Non
 
 
 def test_nobody_reads_on_after_a_refusal(runner: asyncio.Runner) -> None:
-    with running(runner, limits=generous()) as service, served(service) as place:
+    with (
+        running(runner, limits=generous()) as service,
+        served(service.app, timeout_graceful_shutdown=2) as place,
+    ):
         with socket.create_connection(place, 10) as stranger:
             stranger.sendall(b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
             seen = b""
