@@ -147,9 +147,10 @@ def _checked(file: _File, taxonomy: Taxonomy, path: Path, text: str) -> dict[str
         places.setdefault(name, ("fields", name))
         if own.mode is not None:
             modes[name] = own.mode
+    known = [f.name for f in taxonomy.choices]
     for name, place in places.items():
-        if name not in {f.name for f in taxonomy.choices}:
-            raise _mistake(path, text, place, "there is no such field")
+        if name not in known:
+            raise _mistake(path, text, place, f"there is no such field; there are {', '.join(known)}")
         if modes.get(name, "off") not in set(Decision):
             raise _mistake(path, text, place, f"'{modes[name]}' is not apply, recommend, review or off")
     return modes
