@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -69,6 +70,8 @@ class Service:
     tell: Callable[[Mapping[str, str]], None] = lambda facts: None
     """Says in the lock file of the data folder where this listens."""
     observers: Observers | None = None
+    warming: threading.Thread | None = None
+    """Loads what the first ticket would wait for."""
     memory: Memory | None = None
     """Finds tickets that resemble one; None where embeddings are not kept."""
 
@@ -83,14 +86,17 @@ class Service:
         info = self.judges(DEFAULT_TENANT).model.info
         log("started", model=info.name, model_hash=info.content_hash, reclaimed=taken)
         self.pool.start()
-        if self.watch is not None:
-            self.watch.start()
+        for thread in (self.warming, self.watch):
+            if thread is not None:
+                thread.start()
 
     def stop(self, grace: float) -> bool:
         """Finish or give back what is in hand, and close the store. Did all finish?"""
         if self.watch is not None:
             self.watch.stop()
         done = self.pool.stop(grace)
+        if self.warming is not None and self.warming.is_alive():
+            self.warming.join()  # a process that ends within a model's run may end badly
         self.store.close()
         log("stopped", drained=done)
         self.hooks.close()
@@ -147,12 +153,7 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         slow = replace(fast, enrich=True)
         workers.append(worker({ENRICH: slow}, replace(loop, batch=4, lease=ENRICH_LEASE)))
     key_file = _first_key(settings, store, clock, bits)
-
-    def first() -> None:
-        give_way()
-        warm_up(judges, clock)
-
-    pool = Pool(workers, clock, first)
+    pool = Pool(workers, clock, give_way)
     return Service(
         store,
         judges,
@@ -165,6 +166,7 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         watch=Watch(judges),
         admin=StoreAdmin(store, clock, bits, judges, taxonomy),
         known=judges.known,
+        warming=threading.Thread(target=warm_up, args=(judges, clock), name="tamiz-warm-up", daemon=True),
         memory=memory,
         tell=_teller(store),
         observers=observers,

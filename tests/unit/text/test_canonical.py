@@ -186,6 +186,12 @@ ADVERSARIAL = {
 }  # fmt: skip
 
 
+def _seconds(message):
+    start = time.perf_counter()
+    canonicalize(message)
+    return time.perf_counter() - start
+
+
 @pytest.mark.parametrize("media_type", ["text/plain", "text/html", "message/rfc822"])
 @pytest.mark.parametrize("unit", ADVERSARIAL.values(), ids=ADVERSARIAL)
 def test_time_is_linear_in_the_length(unit, media_type):
@@ -193,9 +199,7 @@ def test_time_is_linear_in_the_length(unit, media_type):
     seconds = []
     for length in (25_000, 50_000):
         message = RawMessage("s", unit * (length // len(unit)), media_type)
-        start = time.perf_counter()
-        canonicalize(message)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(min(_seconds(message) for _ in range(2)))  # of one the collector may make a second
     # Quadratic work of any weight would show as a large second time; the machine's noise does not reach it.
     assert seconds[1] < max(4 * seconds[0], 0.5)
 

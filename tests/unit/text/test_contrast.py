@@ -134,7 +134,7 @@ def test_time_grows_with_the_text(piece: str) -> None:
         return time.thread_time() - started
 
     quarter = max(min(seconds(10_000) for _ in range(2)), 0.002)
-    assert seconds(40_000) < 8 * quarter
+    assert min(seconds(40_000) for _ in range(2)) < 8 * quarter  # of one the collector may make a second
 
 
 def test_many_quotes_take_no_time_of_their_own() -> None:
