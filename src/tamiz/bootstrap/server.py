@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import socket
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -24,9 +23,8 @@ from tamiz.domain.ports import Clock, Memory, ModelInfo
 from tamiz.domain.records import Lease
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
-from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage, Ticket
+from tamiz.domain.ticket import DEFAULT_TENANT
 from tamiz.jobs import Handler, LoopSettings, Pool, SteadyClock, Worker
-from tamiz.jobs.attempt import Failed, attempt
 from tamiz.models.threads import give_way
 from tamiz.observe.logs import log
 from tamiz.observe.metrics import Metrics
@@ -70,8 +68,6 @@ class Service:
     tell: Callable[[Mapping[str, str]], None] = lambda facts: None
     """Says in the lock file of the data folder where this listens."""
     observers: Observers | None = None
-    warming: threading.Thread | None = None
-    """Loads what the first ticket would wait for."""
     memory: Memory | None = None
     """Finds tickets that resemble one; None where embeddings are not kept."""
 
@@ -86,17 +82,14 @@ class Service:
         info = self.judges(DEFAULT_TENANT).model.info
         log("started", model=info.name, model_hash=info.content_hash, reclaimed=taken)
         self.pool.start()
-        for thread in (self.warming, self.watch):
-            if thread is not None:
-                thread.start()
+        if self.watch is not None:
+            self.watch.start()
 
     def stop(self, grace: float) -> bool:
         """Finish or give back what is in hand, and close the store. Did all finish?"""
         if self.watch is not None:
             self.watch.stop()
         done = self.pool.stop(grace)
-        if self.warming is not None and self.warming.is_alive():
-            self.warming.join()  # a process that ends within a model's run may end badly
         self.store.close()
         log("stopped", drained=done)
         self.hooks.close()
@@ -166,7 +159,6 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         watch=Watch(judges),
         admin=StoreAdmin(store, clock, bits, judges, taxonomy),
         known=judges.known,
-        warming=threading.Thread(target=warm_up, args=(judges, clock), name="tamiz-warm-up", daemon=True),
         memory=memory,
         tell=_teller(store),
         observers=observers,
@@ -205,14 +197,6 @@ def _first_key(settings: Settings, store: Store, clock: Clock, bits: Callable[[i
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(key + "\n")
     return path
-
-
-def warm_up(judges: Judges, clock: Clock) -> None:
-    """Have everything loaded that is loaded at the first need, so that no ticket waits for it (half a second)."""
-    unclear = Ticket("warm-up", RawMessage("Fax", ""), clock.now())  # neither English nor Spanish
-    outcome = attempt(lambda: judges(DEFAULT_TENANT).fast.triage([unclear]))
-    if isinstance(outcome, Failed):
-        log("warm-up failed", error=type(outcome.error).__name__)
 
 
 def mourner(clock: Clock) -> Callable[[Tx, Lease], None]:
