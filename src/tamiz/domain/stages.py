@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from types import TracebackType
 
 from tamiz.domain.ports import Clock
 
@@ -32,17 +33,24 @@ class Watch:
     clock: Clock | None = None
     hook: Callable[[Stage], None] = deaf
 
-    @contextmanager
-    def stage(self, name: str, tickets: Sequence[str]) -> Iterator[None]:
+    def stage(self, name: str, tickets: Sequence[str]) -> AbstractContextManager[None]:
         """The block is one step of these tickets."""
-        if self.clock is None:
-            yield
-            return
-        began, started, error = self.clock.now(), self.clock.monotonic(), ""
-        try:
-            yield
-        except BaseException as raised:
-            error = type(raised).__name__
-            raise
-        finally:
-            self.hook(Stage(name, tuple(tickets), began, self.clock.monotonic() - started, error))
+        return _Step(self.clock, self.hook, name, tuple(tickets)) if self.clock else nullcontext()
+
+
+class _Step(AbstractContextManager[None]):
+    """Tells of a block when it ends, however it ends."""
+
+    def __init__(
+        self, clock: Clock, hook: Callable[[Stage], None], name: str, tickets: tuple[str, ...]
+    ) -> None:
+        self._clock, self._hook, self._name, self._tickets = clock, hook, name, tickets
+
+    def __enter__(self) -> None:
+        self._began, self._started = self._clock.now(), self._clock.monotonic()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        seconds = self._clock.monotonic() - self._started
+        self._hook(Stage(self._name, self._tickets, self._began, seconds, kind.__name__ if kind else ""))
