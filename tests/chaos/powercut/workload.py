@@ -45,7 +45,7 @@ class Workload:
             if turn % 20 == 10:
                 self._tried(lambda turn=turn: self._copy(turn))
             if turn % 20 == 19:
-                self._store.scrub()
+                self._tried(self._scrub)
         for lane in lanes:
             lane.join()
 
@@ -73,6 +73,9 @@ class Workload:
         name = f"copy-{turn}.sqlite"
         backup(self._store.path.parent, self._store.path.with_name(name))
         self._tell("copied", name)
+
+    def _scrub(self) -> None:
+        self._store.scrub()
 
     def _tried(self, work: Callable[[], None]) -> None:
         try:
