@@ -9,7 +9,7 @@ import pytest
 from tamiz.domain.records import SpaceState, Vector
 from tamiz.domain.storage import Store
 from tamiz.domain.ticket import RawMessage, Ticket
-from tamiz.domain.vectors import packed
+from tamiz.domain.vectors import digest, packed
 
 T0 = datetime(2025, 6, 1, tzinfo=UTC)
 A, B = "acme", "bolt"
@@ -137,3 +137,27 @@ def test_the_files_hold_no_vector_of_an_erased_ticket(backend, filled, tmp_path)
     assert found()
     assert erase(filled, [(A, "t3")]).scrubbed
     assert not found()
+
+
+def test_equal_texts_are_found_by_their_digest_newest_first(filled) -> None:
+    one, other = digest("The  VPN\n drops"), digest("the VPN drops")
+    assert one == digest("The VPN drops ") != other
+
+    def work(tx) -> None:
+        for number, told in enumerate((one, other, one, ""), 1):
+            tx.vectors.add(Vector(A, ONE, f"t{number}", data(number), digest=told), 99)
+
+    filled.write(work)
+    found = filled.read(lambda tx: tx.vectors.equal(A, ONE, one))
+    assert found == Vector(A, ONE, "t3", data(3), 3, one)
+    for tenant, model, told in ((B, ONE, one), (A, TWO, one), (A, ONE, ""), (A, ONE, digest("x"))):
+        assert filled.read(lambda tx, key=(tenant, model, told): tx.vectors.equal(*key)) is None
+
+
+def test_what_is_taken_out_is_noticed(filled) -> None:
+    add(filled, "t1")
+    add(filled, "t2")
+    assert filled.write(lambda tx: tx.vectors.remove(A, ONE, "t1"))
+    assert not filled.write(lambda tx: tx.vectors.remove(A, ONE, "t1"))
+    assert (held(filled), state(filled)) == ([(2, "t2")], SpaceState(2, 1))
+    assert add(filled, "t1") == 3

@@ -1,12 +1,12 @@
 """Triages as plain data (dicts, lists, strings, numbers, None) that JSON carries, and back to an equal value.
 
 Probabilities are kept to the last bit, so that a stored triage is decided again exactly as it was; the rounded form for
-other programs is `Triage.to_wire`. Receipts from before `eased` and `neighbours` have none. A receipt's `policy` must be plain data itself.
+other programs is `Triage.to_wire`. Receipts from before there were `eased`, `neighbours` and what memory says have none. A receipt's `policy` must be plain data itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tamiz.domain.triage import (
@@ -16,8 +16,11 @@ from tamiz.domain.triage import (
     Hit,
     Pool,
     Reason,
+    Recall,
     Receipt,
+    Tier,
     Triage,
+    Vote,
     Writing,
 )
 
@@ -86,7 +89,22 @@ def _receipt_to_data(receipt: Receipt) -> dict[str, Any]:
         ],
         "eased": dict(receipt.eased),
         "neighbours": [list(pair) for pair in receipt.neighbours],
+        **_memory_to_data(receipt),
     }
+
+
+def _memory_to_data(receipt: Receipt) -> dict[str, Any]:
+    """What memory said; most receipts have nothing of it, and so no room is taken."""
+    data: dict[str, Any] = {}
+    if receipt.votes:
+        told = _distributions_to_data({name: vote.distribution for name, vote in receipt.votes.items()})
+        data["votes"] = {name: {"weight": vote.weight, **told[name]} for name, vote in receipt.votes.items()}
+    if receipt.recall is not None:
+        one = receipt.recall
+        data["recall"] = [one.ticket_id, one.tier.value, one.similarity, one.by_person]
+    if receipt.refusal:
+        data["refusal"] = receipt.refusal
+    return data
 
 
 def _receipt_from_data(data: Data) -> Receipt:
@@ -103,7 +121,19 @@ def _receipt_from_data(data: Data) -> Receipt:
         hits=tuple(Hit(hit["rule"], hit["values"], tuple(hit["review"])) for hit in data["hits"]),
         eased=data.get("eased", {}),
         neighbours=tuple((name, similarity) for name, similarity in data.get("neighbours", ())),
+        votes=_votes_from_data(data.get("votes", {})),
+        recall=_recall_from_data(data.get("recall")),
+        refusal=data.get("refusal", ""),
     )
+
+
+def _votes_from_data(data: Data) -> dict[str, Vote]:
+    told = _distributions_from_data(data)
+    return {name: Vote(each["weight"], told[name]) for name, each in data.items()}
+
+
+def _recall_from_data(data: Sequence[Any] | None) -> Recall | None:
+    return None if data is None else Recall(data[0], Tier(data[1]), data[2], data[3])
 
 
 def _writing_to_data(writing: Writing) -> dict[str, Any]:

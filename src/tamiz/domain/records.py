@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from tamiz.domain.status import Status
 from tamiz.domain.ticket import Source
-from tamiz.domain.triage import Triage
+from tamiz.domain.triage import Tier, Triage
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +79,56 @@ class TicketQuery:
 @dataclass(frozen=True, slots=True)
 class Vector:
     """The embedding of a ticket in the space of the model with this hash, as `domain.vectors.packed` makes it. `sequence`
-    counts what was added to the tenant's space from 1; 0 until it is stored."""
+    counts what was added to the tenant's space from 1; 0 until it is stored. `digest` is the hash of the text that was
+    embedded, as `domain.vectors.digest` makes it; empty where nobody looks for equal texts."""
 
     tenant: str
     model_hash: str
     ticket_id: str
     data: bytes
     sequence: int = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceState:
-    """How far a space of vectors has come: the newest sequence number that was given, and how often tickets of the tenant
-    were erased. Neither ever falls."""
+    """How far a space of vectors has come: the newest sequence number that was given, and how often vectors of the tenant
+    were taken out. Neither ever falls."""
 
     sequence: int
     erasures: int
+
+
+class Verdict(StrEnum):
+    """Was a reused answer right? Nobody knows, until it was worked out again or a person said so."""
+
+    OPEN = ""
+    RIGHT = "right"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """A ticket that got the answer of an earlier one, or (`Tier.WITHHELD`) would have. `again` says that the answer is to be
+    worked out all the same, to compare."""
+
+    tenant: str
+    ticket_id: str
+    source_id: str
+    model_hash: str
+    tier: Tier
+    similarity: float
+    at: datetime
+    again: bool = False
+    verdict: Verdict = Verdict.OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The record of reused answers: how many of the newest were judged, and how many of them were wrong."""
+
+    judged: int
+    wrong: int
 
 
 class JobState(StrEnum):

@@ -22,11 +22,14 @@ from tamiz.domain.records import (
     Job,
     Lease,
     QueueState,
+    Record,
+    Reuse,
     Revision,
     SpaceState,
     TicketQuery,
     TicketRecord,
     Vector,
+    Verdict,
 )
 from tamiz.domain.status import Status
 from tamiz.domain.ticket import CanonicalText, Ticket
@@ -268,12 +271,48 @@ class Vectors(Protocol):
         """Embeddings of a space above a number, in order."""
         ...
 
+    def equal(self, tenant: str, model_hash: str, digest: str) -> Vector | None:
+        """The newest embedding of a text with this digest in a space."""
+        ...
+
+    def remove(self, tenant: str, model_hash: str, ticket_id: str) -> bool:
+        """Take a ticket out of a space; every searcher of the tenant notices. False where it was not there."""
+        ...
+
     def sequences(self, tenant: str, model_hash: str) -> list[int]:
         """The numbers of all that a space holds, in order."""
         ...
 
     def state(self, tenant: str, model_hash: str) -> SpaceState:
         """How far a space has come. Where neither number has changed, no vector was added or erased."""
+        ...
+
+
+class Reuses(Protocol):
+    """Which tickets got the answer of an earlier one, and whether it was right. They go with their ticket."""
+
+    def put(self, reuse: Reuse) -> None:
+        """A reuse, in place of an earlier one of the ticket. The ticket must be there."""
+        ...
+
+    def of(self, tenant: str, ticket_id: str) -> Reuse | None:
+        """Where a ticket's answer came from."""
+        ...
+
+    def judge(self, tenant: str, ticket_id: str, verdict: Verdict) -> bool:
+        """Say whether the answer was right; that it was wrong is never taken back. False where none was reused."""
+        ...
+
+    def disputed(self, tenant: str, sources: Collection[str]) -> set[str]:
+        """Those of these tickets whose answer was wrong for a ticket that it was served to."""
+        ...
+
+    def of_source(self, tenant: str, source_id: str, limit: int = 1000) -> list[Reuse]:
+        """The reuses of a ticket's answer, by the id of the ticket that got it."""
+        ...
+
+    def record(self, tenant: str, model_hash: str, newest: int) -> Record:
+        """The newest judged reuses of a model's answers."""
         ...
 
 
@@ -300,6 +339,9 @@ class Tx(Protocol):
 
     @property
     def vectors(self) -> Vectors: ...
+
+    @property
+    def reuses(self) -> Reuses: ...
 
 
 class Store(Protocol):

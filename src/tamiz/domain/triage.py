@@ -121,6 +121,43 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """What people said of tickets like this one, and how much that counts: (1 - weight) · p + weight · q. The label may be
+    one that the model has hardly any mass on: that is the point of asking people."""
+
+    weight: float
+    distribution: Distribution
+
+    def of(self, p: Distribution) -> Distribution:
+        """The model's own distribution with the vote in it."""
+        told = (self.distribution.of(label) for label in p.labels)
+        mixed = (
+            (1.0 - self.weight) * a + self.weight * b for a, b in zip(p.probabilities, told, strict=True)
+        )
+        return Distribution(p.labels, tuple(mixed))
+
+
+class Tier(StrEnum):
+    """How an earlier answer was found: the same text, or a text in other words that every check lets pass. `withheld` is
+    one that would have been served, had the cache the right to; it is compared with the full answer."""
+
+    EXACT = "exact"
+    VERIFIED = "verified"
+    WITHHELD = "withheld"
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The earlier ticket whose answer was served: its id, how it was found, the cosine similarity of the two texts, and
+    whether the answer was a person's."""
+
+    ticket_id: str
+    tier: Tier
+    similarity: float = 1.0
+    by_person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Writing:
     """A language model's part in a triage: who it was, what it said of the asked fields, how that was pooled with the
     model's own word, and why it failed."""
@@ -149,7 +186,8 @@ class Receipt:
     `distributions` are the model's own; `writer` is None where no language model was asked. `floors` are the least severe
     labels that the ticket's own words allow, or that were applied before; `eased` those of words that the ticket itself
     calls over. `hits` are the rules that fired. `neighbours` are id and similarity of solved tickets that were shown to
-    the language model.
+    the language model. `votes` are people's words on tickets like this one; `recall` is the earlier ticket whose answer was
+    served, and `refusal` why the nearest one was not (empty where none was near).
     """
 
     model: str
@@ -164,6 +202,9 @@ class Receipt:
     hits: tuple[Hit, ...] = ()
     eased: Mapping[str, str] = field(default_factory=dict)
     neighbours: tuple[tuple[str, float], ...] = ()
+    votes: Mapping[str, Vote] = field(default_factory=dict)
+    recall: Recall | None = None
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ vectors by less than 0.001 and takes half the room of single precision."""
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Sequence
 
@@ -10,3 +11,19 @@ from collections.abc import Sequence
 def packed(embedding: Sequence[float]) -> bytes:
     """The bytes of a unit vector; none for the empty one. OverflowError for numbers above 65,504."""
     return struct.pack(f"<{len(embedding)}e", *embedding)
+
+
+def digest(text: str) -> str:
+    """32 hexadecimal digits for a canonical text, the same for texts that differ in white space alone: no model tells them
+    apart."""
+    return hashlib.sha256(" ".join(text.split()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def told_space(model_hash: str) -> str:
+    """The space of those tickets, among the ones that a model embedded, of which a person said a word."""
+    return f"told {model_hash}"
+
+
+def unpacked(data: bytes) -> tuple[float, ...]:
+    """The numbers that `packed` was given, as half precision keeps them."""
+    return struct.unpack(f"<{len(data) // 2}e", data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    Float,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -249,6 +250,7 @@ VECTORS = Table(
     Column("sequence", BigInteger, nullable=False),
     _text("ticket_id"),
     Column("data", LargeBinary, nullable=False),
+    _text("digest"),
     PrimaryKeyConstraint("tenant", "model_hash", "sequence", name="vectors_pk"),
     ForeignKeyConstraint(
         ["tenant", "ticket_id"], ["tickets.tenant", "tickets.id"], "vectors_ticket", ondelete="CASCADE"
@@ -256,6 +258,44 @@ VECTORS = Table(
     sqlite_with_rowid=False,
 )
 Index("vectors_of_ticket", VECTORS.c.tenant, VECTORS.c.ticket_id, VECTORS.c.model_hash, unique=True)
+Index(
+    "vectors_by_digest",
+    VECTORS.c.tenant,
+    VECTORS.c.model_hash,
+    VECTORS.c.digest,
+    VECTORS.c.sequence,
+    sqlite_where=text("digest <> ''"),
+    postgresql_where=text("digest <> ''"),
+)
+
+REUSES = Table(
+    "reuses",
+    METADATA,
+    _text("tenant"),
+    _text("ticket_id"),
+    _text("source_id"),
+    _text("model_hash"),
+    _text("tier"),
+    Column("similarity", Float, nullable=False),
+    _moment("at"),
+    _count("again"),
+    _text("verdict"),
+    Column("judged", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "ticket_id", name="reuses_pk"),
+    ForeignKeyConstraint(
+        ["tenant", "ticket_id"], ["tickets.tenant", "tickets.id"], "reuses_ticket", ondelete="CASCADE"
+    ),
+    sqlite_with_rowid=False,
+)
+Index("reuses_of_source", REUSES.c.tenant, REUSES.c.source_id, REUSES.c.ticket_id)
+Index(
+    "reuses_judged",
+    REUSES.c.tenant,
+    REUSES.c.model_hash,
+    REUSES.c.judged,
+    sqlite_where=text("judged > 0"),
+    postgresql_where=text("judged > 0"),
+)
 
 MODELS = Table(
     "models",

@@ -14,6 +14,7 @@ from tamiz.store.jobs import SqlJobs
 from tamiz.store.keys import SqlKeys
 from tamiz.store.models import SqlModels
 from tamiz.store.outbox import SqlOutbox
+from tamiz.store.reuses import SqlReuses
 from tamiz.store.sql import Dictionary, Sql
 from tamiz.store.tickets import SqlTickets
 from tamiz.store.vault import Vault
@@ -33,6 +34,7 @@ class SqlTx:
     outbox: SqlOutbox
     models: SqlModels
     vectors: SqlVectors
+    reuses: SqlReuses
     sql: Sql
     vault: Vault
 
@@ -48,6 +50,7 @@ class SqlTx:
             SqlOutbox(sql),
             SqlModels(sql),
             SqlVectors(sql),
+            SqlReuses(sql),
             sql,
             vault,
         )

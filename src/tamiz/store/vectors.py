@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tamiz.domain.records import SpaceState, Vector
 from tamiz.store.sql import Sql, insert_into
 from tamiz.store.tables import VECTORS
 
 _ADD = insert_into(
     VECTORS,
-    "ON CONFLICT (tenant, ticket_id, model_hash) DO UPDATE SET sequence = excluded.sequence, data = excluded.data",
+    """ON CONFLICT (tenant, ticket_id, model_hash)
+    DO UPDATE SET sequence = excluded.sequence, data = excluded.data, digest = excluded.digest""",
 )
 _SPACE = "tenant = :tenant AND model_hash = :model_hash"
 _CUT = f"DELETE FROM vectors WHERE {_SPACE} AND sequence <= :last"
+_REMOVE = f"DELETE FROM vectors WHERE {_SPACE} AND ticket_id = :id"
+_EQUAL = f"""
+SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND digest = :digest AND digest <> ''
+ORDER BY sequence DESC LIMIT 1
+"""
 _OF = f"SELECT data FROM vectors WHERE {_SPACE} AND ticket_id = :id"
 _AFTER = f"""
-SELECT ticket_id, data, sequence FROM vectors WHERE {_SPACE} AND sequence > :after ORDER BY sequence LIMIT :limit
+SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND sequence > :after ORDER BY sequence LIMIT :limit
 """
 _SEQUENCES = f"SELECT sequence FROM vectors WHERE {_SPACE} ORDER BY sequence"
 _STATE = "SELECT name, value FROM counters WHERE tenant = :tenant AND name IN (:space, :erasures)"
@@ -35,7 +43,14 @@ class SqlVectors:
         """Keep an embedding under its space's next number, and of the space the newest `keep`."""
         space = {"tenant": vector.tenant, "model_hash": vector.model_hash}
         sequence = self._sql.next_number(vector.tenant, _space(vector.model_hash))
-        self._sql.run(_ADD, **space, sequence=sequence, ticket_id=vector.ticket_id, data=vector.data)
+        self._sql.run(
+            _ADD,
+            **space,
+            sequence=sequence,
+            ticket_id=vector.ticket_id,
+            data=vector.data,
+            digest=vector.digest,
+        )
         if sequence > keep:
             self._sql.run(_CUT, **space, last=sequence - keep)
         return sequence
@@ -48,7 +63,19 @@ class SqlVectors:
     def after(self, tenant: str, model_hash: str, sequence: int = 0, limit: int = 1000) -> list[Vector]:
         """Embeddings of a space above a number, in order."""
         rows = self._sql.all(_AFTER, tenant=tenant, model_hash=model_hash, after=sequence, limit=limit)
-        return [Vector(tenant, model_hash, row[0], bytes(row[1]), row[2]) for row in rows]
+        return [_vector(tenant, model_hash, row) for row in rows]
+
+    def equal(self, tenant: str, model_hash: str, digest: str) -> Vector | None:
+        """The newest embedding of a text with this digest in a space."""
+        row = self._sql.one(_EQUAL, tenant=tenant, model_hash=model_hash, digest=digest)
+        return None if row is None else _vector(tenant, model_hash, row)
+
+    def remove(self, tenant: str, model_hash: str, ticket_id: str) -> bool:
+        """Take a ticket out of a space. False where it was not there."""
+        gone = self._sql.run(_REMOVE, tenant=tenant, model_hash=model_hash, id=ticket_id) > 0
+        if gone:
+            self.erased(tenant)
+        return gone
 
     def sequences(self, tenant: str, model_hash: str) -> list[int]:
         """The numbers of all that a space holds, in order."""
@@ -63,5 +90,9 @@ class SqlVectors:
         return SpaceState(found.get(space, 0), found.get(_ERASURES, 0))
 
     def erased(self, tenant: str) -> None:
-        """Tell every searcher of the tenant that tickets were deleted."""
+        """Tell every searcher of the tenant that vectors were taken out."""
         self._sql.next_number(tenant, _ERASURES)
+
+
+def _vector(tenant: str, model_hash: str, row: Any) -> Vector:
+    return Vector(tenant, model_hash, row[0], bytes(row[1]), row[2], row[3])

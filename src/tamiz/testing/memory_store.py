@@ -21,6 +21,7 @@ from tamiz.domain.storage import Tx
 from tamiz.testing.memory_jobs import MemoryJobs
 from tamiz.testing.memory_models import MemoryModels
 from tamiz.testing.memory_outbox import MemoryOutbox
+from tamiz.testing.memory_reuses import MemoryReuses
 from tamiz.testing.memory_table import Journal, Table
 from tamiz.testing.memory_tickets import MemoryTickets
 from tamiz.testing.memory_vectors import MemoryVectors
@@ -98,6 +99,7 @@ class _MemoryTx:
         self.outbox = MemoryOutbox(journal, self.tickets)
         self.models = MemoryModels(journal)
         self.vectors = MemoryVectors(journal)
+        self.reuses = MemoryReuses(journal)
 
 
 class _MemoryKeys:

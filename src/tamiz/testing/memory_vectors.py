@@ -17,6 +17,7 @@ class MemoryVectors:
         self._rows: Table[tuple[str, str, int], Vector] = Table(journal)
         self._numbers: Table[tuple[str, str, str], int] = Table(journal)
         self._heads: Table[Space, int] = Table(journal)
+        self._erasures: Table[str, int] = Table(journal)
 
     def add(self, vector: Vector, keep: int) -> int:
         space, ticket = (vector.tenant, vector.model_hash), vector.ticket_id
@@ -43,7 +44,20 @@ class MemoryVectors:
         return sorted(number for *space, number in self._rows.rows if space == [tenant, model_hash])
 
     def state(self, tenant: str, model_hash: str) -> SpaceState:
-        return SpaceState(self._heads.get((tenant, model_hash)) or 0, 0)
+        return SpaceState(self._heads.get((tenant, model_hash)) or 0, self._erasures.get(tenant) or 0)
+
+    def equal(self, tenant: str, model_hash: str, digest: str) -> Vector | None:
+        rows = (
+            self._rows.rows[tenant, model_hash, one] for one in reversed(self.sequences(tenant, model_hash))
+        )
+        return next((row for row in rows if digest and row.digest == digest), None)
+
+    def remove(self, tenant: str, model_hash: str, ticket_id: str) -> bool:
+        sequence = self._numbers.get((tenant, model_hash, ticket_id))
+        if sequence is not None:
+            self._drop((tenant, model_hash, sequence))
+            self._erasures.put(tenant, (self._erasures.get(tenant) or 0) + 1)
+        return sequence is not None
 
     def _drop(self, key: tuple[str, str, int]) -> None:
         row = self._rows.rows[key]
