@@ -149,9 +149,12 @@ def test_equal_texts_are_found_by_their_digest_newest_first(filled) -> None:
 
     filled.write(work)
     found = filled.read(lambda tx: tx.vectors.equal(A, ONE, one))
-    assert found == Vector(A, ONE, "t3", data(3), 3, one)
+    assert found == [Vector(A, ONE, "t3", data(3), 3, one), Vector(A, ONE, "t1", data(1), 1, one)]
+    filled.write(lambda tx: tx.vectors.add(Vector(A, ONE, "t5", data(5), digest=one), 99))
+    few = filled.read(lambda tx: tx.vectors.equal(A, ONE, one, 1))
+    assert [row.ticket_id for row in few] == ["t5", "t1"]
     for tenant, model, told in ((B, ONE, one), (A, TWO, one), (A, ONE, ""), (A, ONE, digest("x"))):
-        assert filled.read(lambda tx, key=(tenant, model, told): tx.vectors.equal(*key)) is None
+        assert filled.read(lambda tx, key=(tenant, model, told): tx.vectors.equal(*key)) == []
 
 
 def test_what_is_taken_out_is_noticed(filled) -> None:
@@ -161,3 +164,14 @@ def test_what_is_taken_out_is_noticed(filled) -> None:
     assert not filled.write(lambda tx: tx.vectors.remove(A, ONE, "t1"))
     assert (held(filled), state(filled)) == ([(2, "t2")], SpaceState(2, 1))
     assert add(filled, "t1") == 3
+
+
+def test_a_vector_may_stand_in_a_second_space(filled) -> None:
+    filled.write(lambda tx: tx.vectors.add(Vector(A, ONE, "t1", data(7), digest="d"), 99))
+    assert filled.write(lambda tx: tx.vectors.copy(A, ONE, "t1", TWO, 99))
+    assert not filled.write(lambda tx: tx.vectors.copy(A, ONE, "t2", TWO, 99))
+    assert filled.read(lambda tx: tx.vectors.after(A, TWO)) == [Vector(A, TWO, "t1", data(7), 1, "d")]
+    assert filled.write(lambda tx: tx.vectors.copy(A, ONE, "t1", TWO, 99))
+    assert held(filled, TWO) == [(2, "t1")]
+    filled.write(lambda tx: tx.vectors.remove(A, TWO, "t1"))
+    assert (held(filled), held(filled, TWO)) == ([(1, "t1")], [])

@@ -12,6 +12,7 @@ from tamiz.domain.records import Role
 from tamiz.domain.storage import Store
 from tamiz.service.accept import Accepted, Bits
 from tamiz.service.admin import Admin
+from tamiz.service.flights import Flights
 from tamiz.service.judge import Judges
 from tamiz.service.people import Corrected
 
@@ -119,6 +120,7 @@ class Parts:
     admin: Admin | None = None
     host: Host | None = None
     memory: Memory | None = None
+    flights: Flights = field(default_factory=Flights)
     open_to: tuple[str, Role] | None = None
     version: str = ""
     docs: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Body, Request, Response
@@ -16,6 +17,7 @@ from tamiz.domain.gate import readable, shown
 from tamiz.domain.ticket import RawMessage
 from tamiz.domain.triage import Prediction
 from tamiz.pipeline.answers import answers
+from tamiz.service.flights import SharedModel
 from tamiz.service.judge import Judge
 
 Forms = Annotated[list[PredictForm], Field(min_length=1, max_length=100), Body()]
@@ -37,7 +39,9 @@ class Predictions:
         return told(await self._predicted(request, forms))
 
     async def _predicted(self, request: Request, forms: Sequence[PredictForm]) -> list[dict[str, Any]]:
-        judge = self._context.parts.judges(caller_of(request).tenant)
+        parts, tenant = self._context.parts, caller_of(request).tenant
+        judge = parts.judges(tenant)
+        judge = replace(judge, model=SharedModel(judge.model, tenant, parts.flights))
         fields = [_field(judge.taxonomy, form.field) for form in forms]
         return await self._context.threads.predict(lambda: self._answers(judge, forms, fields))
 

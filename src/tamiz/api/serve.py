@@ -114,6 +114,7 @@ def parts_of(service: Service) -> Parts:
         models=lambda tenant: service.known(),
         admin=service.admin,
         memory=service.memory,
+        flights=service.flights,
         served=served,
         accepted=service.hooks.accepted,
         corrected=corrected,

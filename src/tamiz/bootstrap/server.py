@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.desks import pushes
-from tamiz.bootstrap.memory import open_memory
+from tamiz.bootstrap.memory import cache_policy, open_memory
 from tamiz.bootstrap.observers import Observers
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.tenants import TenantJudges, Watch
@@ -31,6 +31,7 @@ from tamiz.observe.metrics import Metrics
 from tamiz.service import keys
 from tamiz.service.accept import ENRICH, PUSH, TRIAGE
 from tamiz.service.admin import Admin, StoreAdmin
+from tamiz.service.flights import Flights
 from tamiz.service.judge import Judges
 from tamiz.service.push_end import given_up
 from tamiz.service.work import Done, Triaging, buried
@@ -70,6 +71,8 @@ class Service:
     observers: Observers | None = None
     memory: Memory | None = None
     """Finds tickets that resemble one; None where embeddings are not kept."""
+    flights: Flights = field(default_factory=Flights)
+    """What is being worked out at this moment."""
 
     @property
     def hooks(self) -> Observers:
@@ -133,7 +136,19 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
 
     owner = f"{socket.gethostname()}-{os.getpid()}-{bits(32):08x}"
     memory, keep = open_memory(settings.memory.keep, store), settings.memory.keep
-    fast = Triaging(store, heard, clock, bits, told, keep=keep, watch=observers.watch)
+    flights = Flights()
+    fast = Triaging(
+        store,
+        heard,
+        clock,
+        bits,
+        told,
+        keep=keep,
+        watch=observers.watch,
+        memory=memory,
+        cache=cache_policy(settings.memory),
+        flights=flights,
+    )
     loop, pushers = LoopSettings(batch=32), list[Worker]()
     if settings.desks:
         planning, pushing = pushes(settings, store, taxonomy, clock, bits, metrics)
@@ -160,6 +175,7 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         admin=StoreAdmin(store, clock, bits, judges, taxonomy),
         known=judges.known,
         memory=memory,
+        flights=flights,
         tell=_teller(store),
         observers=observers,
     )

@@ -100,6 +100,10 @@ class Tickets(Protocol):
         """Corrections with a sequence number above `after`, in order."""
         ...
 
+    def words(self, tenant: str, ticket_id: str) -> dict[str, Correction]:
+        """Field → the newest correction of a ticket."""
+        ...
+
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
         """Field → the newest value that a person gave it."""
         ...
@@ -271,8 +275,13 @@ class Vectors(Protocol):
         """Embeddings of a space above a number, in order."""
         ...
 
-    def equal(self, tenant: str, model_hash: str, digest: str) -> Vector | None:
-        """The newest embedding of a text with this digest in a space."""
+    def equal(self, tenant: str, model_hash: str, digest: str, limit: int = 8) -> list[Vector]:
+        """The embeddings of texts with this digest in a space: the newest, newest first, and then the oldest, as many at
+        most of each."""
+        ...
+
+    def copy(self, tenant: str, model_hash: str, ticket_id: str, into: str, keep: int) -> bool:
+        """Add a ticket's embedding of one space to another one, too, under a new number there. False where it has none."""
         ...
 
     def remove(self, tenant: str, model_hash: str, ticket_id: str) -> bool:

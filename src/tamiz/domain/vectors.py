@@ -7,6 +7,9 @@ import hashlib
 import struct
 from collections.abc import Sequence
 
+KEEP_TOLD = 100_000
+"""Tickets of which a person said a word that are remembered of a tenant and model, the newest."""
+
 
 def packed(embedding: Sequence[float]) -> bytes:
     """The bytes of a unit vector; none for the empty one. OverflowError for numbers above 65,504."""

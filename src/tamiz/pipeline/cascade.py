@@ -15,7 +15,8 @@ from tamiz.domain.rules import Rule, fired, obeyed
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText
 from tamiz.domain.triage import Decision, FieldTriage, Hit, Pool, Prediction, Reason
-from tamiz.pipeline.evidence import Evidence, weighed
+from tamiz.pipeline.evidence import Evidence, recalled, weighed
+from tamiz.pipeline.recall import NOTHING, Remembered
 from tamiz.pipeline.severity import Floor, floors
 
 ASKED_FROM = 0.05
@@ -74,19 +75,24 @@ def consult(
     policy: Policy,
     rules: Sequence[Rule] = (),
     stood: Mapping[str, str] | None = None,
+    remembered: Remembered = NOTHING,
 ) -> Consulted:
     """Decide one ticket. A failure of the language model leaves the encoder's outcomes as they are. `stood` are severities
-    that were applied before: no later answer goes below them by itself."""
+    that were applied before: no later answer goes below them by itself. Where an earlier answer is served, nobody is asked
+    again."""
     said, eased = floors(text.text, taxonomy) if cascade.floor else ({}, {})
     evidence = Evidence(
         prediction,
         pools=cascade.pools,
         floors=_least(stood or {}, said, taxonomy),
         eased={name: each.label for name, each in eased.items()},
+        votes=remembered.votes,
     )
     written, failure, asked = None, "", None
-    if cascade.writer is not None:
-        asked = _first_question(cascade, text, prediction, taxonomy, policy, rules)
+    if remembered.served:
+        evidence = recalled(evidence, remembered.writing)
+    elif cascade.writer is not None:
+        asked = _first_question(cascade, text, evidence.voted, taxonomy, policy, rules, remembered.examples)
         try:
             written = cascade.writer.write(asked) if asked is not None else None
         except ProviderError as error:
@@ -107,12 +113,13 @@ def _first_question(
     taxonomy: Taxonomy,
     policy: Policy,
     rules: Sequence[Rule],
+    examples: Sequence[Neighbour],
 ) -> Question | None:
     """What is worth asking after the encoder, and after the rules that need no answer of a model."""
     outcomes = decide(taxonomy, prediction, policy)
     hits = fired([rule for rule in rules if not rule.where], text.text, taxonomy, outcomes)
     outcomes = obeyed(hits, taxonomy, prediction, outcomes, policy)
-    return question(cascade, text, outcomes, taxonomy, persons(hits))
+    return question(cascade, text, outcomes, taxonomy, persons(hits), examples)
 
 
 def persons(hits: Sequence[Hit]) -> frozenset[str]:
@@ -136,6 +143,7 @@ def question(
     outcomes: Mapping[str, FieldTriage],
     taxonomy: Taxonomy,
     given: frozenset[str] = frozenset(),
+    examples: Sequence[Neighbour] = (),
 ) -> Question | None:
     """What is worth asking: fields that the encoder leaves open and that are not `given` to a person, and the summary.
     None for a ticket that lies outside the taxonomy's reach: a person reads it anyway."""
@@ -159,5 +167,5 @@ def question(
         and outcomes[f.name].value is not None
         and outcomes[f.name].decision in (Decision.APPLY, Decision.RECOMMEND)
     }
-    examples = tuple(cascade.retrieve(text.text)) if names else ()
-    return Question(text.text, text.language, names, known, summary, examples)
+    shown = (tuple(examples) or tuple(cascade.retrieve(text.text))) if names else ()
+    return Question(text.text, text.language, names, known, summary, shown)

@@ -10,13 +10,14 @@ from tamiz.domain.gate import Policy, decide, held, readable, suggested
 from tamiz.domain.ports import Written
 from tamiz.domain.rules import given, obeyed
 from tamiz.domain.taxonomy import Taxonomy
-from tamiz.domain.triage import FieldTriage, Hit, Pool, Prediction, Reason, Receipt, Writing
+from tamiz.domain.triage import FieldTriage, Hit, Pool, Prediction, Reason, Receipt, Vote, Writing
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A model's prediction, what a language model said of some fields and how its word is pooled, the least severe labels
-    that the ticket's own words allow (`eased`: of words that it calls over), and the rules that fired."""
+    """A model's prediction, what people said of tickets like this one, what a language model said of some fields and how
+    its word is pooled, the least severe labels that the ticket's own words allow (`eased`: of words that it calls over),
+    and the rules that fired."""
 
     prediction: Prediction
     written: Written | None = None
@@ -24,17 +25,31 @@ class Evidence:
     floors: Mapping[str, str] = field(default_factory=dict)
     hits: tuple[Hit, ...] = ()
     eased: Mapping[str, str] = field(default_factory=dict)
+    votes: Mapping[str, Vote] = field(default_factory=dict)
+
+    @property
+    def voted(self) -> Prediction:
+        """The prediction with people's votes in it. What people have sorted before lies within the model's reach, unless
+        there is nothing in it to read."""
+        if not self.votes:
+            return self.prediction
+        own = self.prediction.distributions
+        both = {name: vote.of(own[name]) for name, vote in self.votes.items()}
+        told = max(vote.weight for vote in self.votes.values())
+        scope = max(self.prediction.scope, told) if self.prediction.scope > 0.0 else 0.0
+        return replace(self.prediction, distributions={**own, **both}, scope=scope)
 
     @property
     def pooled(self) -> Prediction:
-        """The prediction with the fields that a language model was asked for pooled."""
+        """The prediction with votes in it, and the fields that a language model was asked for pooled."""
+        voted = self.voted
         if self.written is None:
-            return self.prediction
+            return voted
         both = {
-            name: self.pools.get(name, Pool()).of(self.prediction.distributions[name], said)
+            name: self.pools.get(name, Pool()).of(voted.distributions[name], said)
             for name, said in self.written.distributions.items()
         }
-        return replace(self.prediction, distributions={**self.prediction.distributions, **both})
+        return replace(voted, distributions={**voted.distributions, **both})
 
 
 def weighed(evidence: Evidence, taxonomy: Taxonomy, policy: Policy) -> dict[str, FieldTriage]:
@@ -43,7 +58,7 @@ def weighed(evidence: Evidence, taxonomy: Taxonomy, policy: Policy) -> dict[str,
     pooled = evidence.pooled
     found = decide(taxonomy, pooled, policy)
     if evidence.written is not None:
-        found = held(taxonomy, found, _disagreements(evidence.prediction, evidence.written, taxonomy, policy))
+        found = held(taxonomy, found, _disagreements(evidence.voted, evidence.written, taxonomy, policy))
     found = held(taxonomy, found, dict.fromkeys(_below(evidence.floors, found, taxonomy), Reason.FLOOR))
     over = dict.fromkeys(_below(evidence.eased, found, taxonomy), Reason.SAID_OVER)
     found = suggested(taxonomy, found, over)
@@ -60,10 +75,17 @@ def evidence_of(receipt: Receipt) -> Evidence:
     """What a receipt keeps of the evidence."""
     prediction = Prediction(receipt.distributions, receipt.scope)
     writing = receipt.writer
-    own = Evidence(prediction, floors=receipt.floors, hits=receipt.hits, eased=receipt.eased)
+    own = Evidence(
+        prediction, floors=receipt.floors, hits=receipt.hits, eased=receipt.eased, votes=receipt.votes
+    )
+    return recalled(own, writing)
+
+
+def recalled(evidence: Evidence, writing: Writing | None) -> Evidence:
+    """The evidence with what a language model wrote before; a failure says nothing."""
     if writing is None or writing.failure:
-        return own
-    return replace(own, written=Written(writing.distributions, writing.abstained), pools=writing.pools)
+        return evidence
+    return replace(evidence, written=Written(writing.distributions, writing.abstained), pools=writing.pools)
 
 
 def replayed(receipt: Receipt, taxonomy: Taxonomy) -> dict[str, FieldTriage]:
@@ -97,7 +119,7 @@ def _disputed_children(
     """Fields below a value that a rule set, and so decided anew, on which the two do not agree given that value."""
     if evidence.written is None or not ruled:
         return {}
-    disputed = _disagreements(given(ruled, evidence.prediction), evidence.written, taxonomy, policy)
+    disputed = _disagreements(given(ruled, evidence.voted), evidence.written, taxonomy, policy)
     return {
         name: reason
         for name, reason in disputed.items()

@@ -16,6 +16,7 @@ from tamiz.pipeline.answers import answers
 from tamiz.pipeline.cascade import Cascade, Consulted, SummaryMode, consult
 from tamiz.pipeline.evidence import writing_of
 from tamiz.pipeline.grounding import grounded, unmarked
+from tamiz.pipeline.recall import Entry, Forgetful, Recollection, Remembered
 from tamiz.pipeline.summary import shorten, summarize
 
 Canonicalizer = Callable[[RawMessage], CanonicalText]
@@ -35,18 +36,26 @@ def triage(
     rules: Sequence[Rule] = (),
     stood: Mapping[str, Mapping[str, str]] | None = None,
     stage: Stage = nullcontext,
+    memory: Recollection = Forgetful(),  # noqa: B008 - without state
 ) -> list[Triage]:
     """One triage per ticket, in order; each is independent of its neighbours.
 
     Every result is valid against the model's taxonomy: what does not hold asks a person, and is never repaired
     into another label. `cascade` says what stands behind the model, `rules` are a person's, `stood` has the severities
-    that were applied before by ticket id. `stage` is entered with the name of each part of the work, to time it.
-    BadPredictionError where the model answers what is no answer.
+    that were applied before by ticket id. `stage` is entered with the name of each part of the work, to time it. What
+    `memory` knows already is not asked again. BadPredictionError where the model answers what is no answer.
     """
     with stage("canonicalize"):
         texts = [canonicalize(ticket.message) for ticket in tickets]
+    with stage("recall"):
+        known = memory.known(tickets, texts)
     with stage("predict"):
-        predictions = answers(model, [text.text for text in texts])
+        predictions = [
+            _within_reach(text, prediction, model.taxonomy)
+            for text, prediction in zip(texts, _predicted(model, texts, known), strict=True)
+        ]
+    with stage("remember"):
+        remembered = memory.remembered(tickets, texts, predictions, known)
     with stage("decide"):
         return [
             _one(
@@ -55,18 +64,34 @@ def triage(
                 consult(
                     cascade,
                     text,
-                    _within_reach(text, prediction, model.taxonomy),
+                    prediction,
                     model.taxonomy,
                     policy,
                     [rule for rule in rules if rule.concerns(ticket.message.requester)],
                     (stood or {}).get(ticket.id),
+                    recollection,
                 ),
                 model,
                 policy,
                 cascade,
+                recollection,
             )
-            for ticket, text, prediction in zip(tickets, texts, predictions, strict=True)
+            for ticket, text, prediction, recollection in zip(
+                tickets, texts, predictions, remembered, strict=True
+            )
         ]
+
+
+def _predicted(
+    model: Model, texts: Sequence[CanonicalText], known: Sequence[Entry | None]
+) -> list[Prediction]:
+    """A prediction for each text; the model is asked once for texts that are equal, and not for those that are known."""
+    new = list(dict.fromkeys(text.text for text, entry in zip(texts, known, strict=True) if entry is None))
+    said = dict(zip(new, answers(model, new) if new else (), strict=True))
+    return [
+        said[text.text] if entry is None else entry.prediction
+        for text, entry in zip(texts, known, strict=True)
+    ]
 
 
 def _one(
@@ -76,10 +101,16 @@ def _one(
     model: Model,
     policy: Policy,
     cascade: Cascade,
+    remembered: Remembered,
 ) -> Triage:
     prediction = consulted.evidence.prediction
     limit = model.taxonomy.text_field
-    summary, source, flags = _summary(text, consulted, cascade, limit.max_length if limit else 200)
+    length = limit.max_length if limit else 200
+    summary, source, flags = (
+        (remembered.summary, "llm", ())
+        if remembered.served and remembered.summary
+        else _summary(text, consulted, cascade, length)
+    )
     fields = validated(model.taxonomy, summary, consulted.outcomes)
     receipt = Receipt(
         model=model.info.name,
@@ -89,11 +120,14 @@ def _one(
         distributions=prediction.distributions,
         scope=prediction.scope,
         policy=policy.to_dict(),
-        writer=_writing(cascade, consulted),
+        writer=remembered.writing if remembered.served else _writing(cascade, consulted),
         floors=consulted.evidence.floors,
         hits=consulted.evidence.hits,
         eased=consulted.evidence.eased,
         neighbours=tuple((each.id, each.similarity) for each in consulted.neighbours),
+        votes=remembered.votes,
+        recall=remembered.recall,
+        refusal=remembered.refusal,
     )
     seen = (*text.flags, *flags)
     return Triage(ticket.id, summary, source, fields, text.language, receipt, seen, prediction.embedding)

@@ -14,6 +14,7 @@ from tamiz.domain.ticket import CanonicalText, Ticket
 from tamiz.domain.triage import Triage
 from tamiz.pipeline import triage
 from tamiz.pipeline.cascade import Cascade, SummaryMode
+from tamiz.pipeline.recall import Forgetful, Recollection
 from tamiz.pipeline.triage import Canonicalizer, Stage
 
 
@@ -52,10 +53,19 @@ class Judge:
         tickets: Sequence[Ticket],
         stood: Mapping[str, Mapping[str, str]] | None = None,
         stage: Stage = nullcontext,
+        memory: Recollection = Forgetful(),  # noqa: B008 - without state
     ) -> list[Triage]:
-        """One triage per ticket, in order; `stood` and `stage` as `pipeline.triage` has them."""
+        """One triage per ticket, in order; `stood`, `stage` and `memory` as `pipeline.triage` has them."""
         return triage(
-            tickets, self.model, self.policy, self.canonicalize, self.cascade, self.rules, stood, stage
+            tickets,
+            self.model,
+            self.policy,
+            self.canonicalize,
+            self.cascade,
+            self.rules,
+            stood,
+            stage,
+            memory,
         )
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from tamiz.domain.errors import BadCorrectionError, ConflictError, UnknownTicketError
 from tamiz.domain.ports import Clock
-from tamiz.domain.records import AuditEntry, Correction, Revision, TicketRecord
+from tamiz.domain.records import AuditEntry, Correction, Revision, TicketRecord, Verdict
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import ABSTAIN, Field, Matrix, Taxonomy
-from tamiz.domain.triage import Decision
+from tamiz.domain.triage import Decision, Tier
+from tamiz.domain.vectors import KEEP_TOLD, told_space
 
 _SHOWN = (Decision.APPLY, Decision.RECOMMEND)
 
@@ -63,6 +64,8 @@ def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) 
                 record.tenant, record.id, name, value, before.get(name), feedback.by, moment, feedback.note
             )
             tx.tickets.correct(told)
+        if revision is not None:
+            _remember(tx, revision, before, feedback.values)
         detail = {"fields": ",".join(feedback.values)}
         tx.audit.add(AuditEntry(record.tenant, moment, feedback.by, "correct", record.id, detail))
         found = tx.tickets.get(record.tenant, record.id)
@@ -72,6 +75,18 @@ def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) 
         return Corrected(found, wrong, sure)
 
     return store.write(work)
+
+
+def _remember(
+    tx: Tx, revision: Revision, before: Mapping[str, str | None], values: Mapping[str, str | None]
+) -> None:
+    """Let the next ticket like this one feel it, and say what became of an answer that was served again."""
+    tenant, ticket_id, receipt = revision.tenant, revision.ticket_id, revision.triage.receipt
+    tx.vectors.copy(tenant, receipt.model_hash, ticket_id, told_space(receipt.model_hash), KEEP_TOLD)
+    if receipt.recall is not None and receipt.recall.tier is not Tier.WITHHELD:
+        shown = _shown_by_model(revision, before, values.keys())
+        wrong = any(before.get(name) != values[name] for name in shown)
+        tx.reuses.judge(tenant, ticket_id, Verdict.WRONG if wrong else Verdict.RIGHT)
 
 
 def check_text(note: str) -> None:

@@ -7,22 +7,27 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from tamiz.domain.errors import LeaseLostError
-from tamiz.domain.ports import Clock
-from tamiz.domain.records import AuditEntry, Job, Lease, Revision, TicketRecord, Vector
+from tamiz.domain.ports import Clock, Memory
+from tamiz.domain.records import AuditEntry, Job, Lease, Reuse, Revision, TicketRecord, Vector
 from tamiz.domain.stages import Watch
 from tamiz.domain.status import Status, status_of
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket, uuid7
-from tamiz.domain.triage import Decision, Triage
-from tamiz.domain.vectors import packed
+from tamiz.domain.triage import Decision, Tier, Triage
+from tamiz.domain.vectors import KEEP_TOLD, digest, packed, told_space
 from tamiz.pipeline.cascade import persons, question
+from tamiz.pipeline.recall import Forgetful, Recollection
 from tamiz.pipeline.triage import Stage
 from tamiz.service.accept import ENRICH, Bits
+from tamiz.service.flights import Flights, SharedModel, SharedWriter
 from tamiz.service.judge import Judge, Judges
+from tamiz.service.recall import CachePolicy, Recollector
+from tamiz.service.reuse import note, sampled, served
 from tamiz.service.stages import Stages
 
 WORKER = "worker"
@@ -55,6 +60,10 @@ class Triaging:
     saved: Callable[[Tx, TicketRecord, Revision], None] = lambda tx, record, revision: None
     """Runs in the transaction that saves a triage: what follows from it is kept together with it, or not at all."""
     watch: Watch = Watch()  # noqa: RUF009 - frozen
+    memory: Memory | None = None
+    """Where earlier tickets are found; without it every ticket is the first."""
+    cache: CachePolicy = field(default_factory=CachePolicy)
+    flights: Flights = field(default_factory=Flights)
 
     def __call__(self, leases: Sequence[Lease]) -> None:
         """Triage the tickets of these leases and complete them. A lease that was lost meanwhile is passed over.
@@ -69,8 +78,8 @@ class Triaging:
 
     def _batch(self, judge: Judge, leases: Sequence[Lease]) -> None:
         keys = [(lease.job.tenant, lease.job.subject) for lease in leases]
-        found, stood = self.store.read(lambda tx: _known(tx, keys, judge.taxonomy))
-        tickets = {ticket.id: ticket for ticket in found}
+        found = self.store.read(lambda tx: _known(tx, keys, judge.taxonomy))
+        tickets = {ticket.id: ticket for ticket in found.tickets}
         wanted = [lease for lease in leases if lease.job.subject in tickets]
         for lease in leases:
             if lease.job.subject not in tickets:  # erased meanwhile, as a rule with its job
@@ -78,8 +87,7 @@ class Triaging:
                     self.store.write(_finished(lease))
         ids = [lease.job.subject for lease in wanted]
         stages = Stages(self.clock, self.watch, ids, f"{ENRICH} " if self.enrich else "")
-        own = judge if self.enrich else judge.fast
-        views, triages = _triaged(own, [tickets[name] for name in ids], stood, stages)
+        views, triages = self._triaged(judge, [tickets[name] for name in ids], found, stages)
         timings = stages.each(len(wanted))
         waiting: list[tuple[Triage, Future[TicketRecord]]] = []
         with stages("store"):
@@ -93,6 +101,29 @@ class Triaging:
                     continue  # somebody else has the ticket now, and will save a result of its own
                 self.told(Done(record, triage, ENRICH if self.enrich else "triage"))
 
+    def _triaged(
+        self, judge: Judge, tickets: Sequence[Ticket], found: _Known, stage: Stage
+    ) -> tuple[Mapping[RawMessage, CanonicalText], list[Triage]]:
+        """Triages, and the redacted texts that they rest on: each text is read once, and what is equal is asked once."""
+        if not tickets:
+            return {}, []
+        tenant = tickets[0].tenant
+        own = judge if self.enrich else judge.fast
+        with stage("canonicalize"):
+            views = {ticket.message: judge.view(ticket) for ticket in tickets}
+        writer = own.cascade.writer
+        shared = replace(
+            own,
+            model=SharedModel(own.model, tenant, self.flights),
+            cascade=replace(own.cascade, writer=writer and SharedWriter(writer, tenant, self.flights)),
+            canonicalize=views.__getitem__,
+        )
+        memory: Recollection = Forgetful()
+        if self.memory is not None:
+            again = frozenset(found.checks) if self.enrich else frozenset[str]()
+            memory = Recollector(self.store, self.memory, tenant, judge, self.cache, again)
+        return views, shared.triage(tickets, found.stood, stage, memory)
+
     def _saved(
         self,
         judge: Judge,
@@ -102,9 +133,10 @@ class Triaging:
         timings: Mapping[str, float],
     ) -> Callable[[Tx], TicketRecord]:
         moment, tenant = self.clock.now(), lease.job.tenant
-        status = status_of(triage, judge.taxonomy)
-        follow_up = None if self.enrich else self._follow_up(judge, lease, triage, view)
-        vector = self._vector(tenant, triage)
+        status = status_of(triage, judge.taxonomy, cached=served(triage))
+        reuse = self._reuse(judge, tenant, triage, moment)
+        follow_up = None if self.enrich else self._follow_up(judge, lease, triage, view, reuse)
+        vector = self._vector(tenant, triage, view)
         entry = AuditEntry(
             tenant, moment, WORKER, lease.job.kind, lease.job.subject, {"status": status.value}
         )
@@ -118,18 +150,35 @@ class Triaging:
             if follow_up is not None and record.status is not Status.CORRECTED:
                 tx.jobs.add(follow_up)
             if vector is not None:
-                _keep(tx, vector, self.keep, first=number == 1)
+                _keep(tx, vector, self.keep, record, first=number == 1)
+            note(tx, tenant, triage, reuse, judge.taxonomy.primary)
             self.saved(tx, record, revision)
             tx.audit.add(entry)
             return record
 
         return work
 
-    def _vector(self, tenant: str, triage: Triage) -> Vector | None:
-        data = packed(triage.embedding) if self.keep else b""
-        return Vector(tenant, triage.receipt.model_hash, triage.ticket_id, data) if data else None
+    def _reuse(self, judge: Judge, tenant: str, triage: Triage, moment: datetime) -> Reuse | None:
+        """The note of an answer that was served again, or might have been. A share of what spared a language model is
+        worked out all the same; which ones follows from the ticket's id."""
+        recall, model_hash = triage.receipt.recall, triage.receipt.model_hash
+        if recall is None:
+            return None
+        spared = not self.enrich and judge.enriches and recall.tier is Tier.VERIFIED and not recall.by_person
+        again = spared and sampled(triage.ticket_id, self.cache.again)
+        ids = (tenant, triage.ticket_id, recall.ticket_id, model_hash)
+        return Reuse(*ids, recall.tier, recall.similarity, moment, again)
 
-    def _follow_up(self, judge: Judge, lease: Lease, triage: Triage, view: CanonicalText) -> Job | None:
+    def _vector(self, tenant: str, triage: Triage, view: CanonicalText) -> Vector | None:
+        data = packed(triage.embedding) if self.keep else b""
+        model_hash, key = triage.receipt.model_hash, digest(view.text)
+        return Vector(tenant, model_hash, triage.ticket_id, data, digest=key) if data else None
+
+    def _follow_up(
+        self, judge: Judge, lease: Lease, triage: Triage, view: CanonicalText, reuse: Reuse | None
+    ) -> Job | None:
+        if served(triage) and not (reuse and reuse.again):
+            return None
         given = persons(triage.receipt.hits)
         if not judge.enriches or question(judge.cascade, view, triage.fields, judge.taxonomy, given) is None:
             return None
@@ -138,10 +187,13 @@ class Triaging:
         return Job(job_id, lease.job.tenant, ENRICH, lease.job.subject, moment, ENRICH_LANE)
 
 
-def _keep(tx: Tx, vector: Vector, keep: int, *, first: bool) -> None:
+def _keep(tx: Tx, vector: Vector, keep: int, record: TicketRecord, *, first: bool) -> None:
     """Keep an embedding, unless a triage before this one left the same: it would count twice among the newest."""
-    if first or tx.vectors.of(vector.tenant, vector.model_hash, vector.ticket_id) != vector.data:
+    space, ticket_id = (vector.tenant, vector.model_hash), vector.ticket_id
+    if first or tx.vectors.of(*space, ticket_id) != vector.data:
         tx.vectors.add(vector, keep)
+    if record.status is Status.CORRECTED:  # a person was quicker
+        tx.vectors.copy(*space, ticket_id, told_space(vector.model_hash), KEEP_TOLD)
 
 
 def buried(tx: Tx, lease: Lease, clock: Clock) -> None:
@@ -151,16 +203,25 @@ def buried(tx: Tx, lease: Lease, clock: Clock) -> None:
         tx.tickets.move(ticket.tenant, ticket.id, Status.FAILED, clock.now())
 
 
-def _known(
-    tx: Tx, keys: Sequence[tuple[str, str]], taxonomy: Taxonomy
-) -> tuple[list[Ticket], dict[str, dict[str, str]]]:
-    """Tickets, and of those that were triaged before the severities that were applied."""
-    tickets = tx.tickets.raw(keys)
-    stood = {}
-    for ticket in tickets:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Tickets, of those that were triaged before the severities that were applied, and those whose answer is to be
+    compared with one that is worked out in full."""
+
+    tickets: list[Ticket]
+    stood: dict[str, dict[str, str]]
+    checks: list[str]
+
+
+def _known(tx: Tx, keys: Sequence[tuple[str, str]], taxonomy: Taxonomy) -> _Known:
+    found = _Known(tx.tickets.raw(keys), {}, [])
+    for ticket in found.tickets:
         before = tx.tickets.revision(ticket.tenant, ticket.id) if ticket.version > 1 else None
-        stood[ticket.id] = _applied(before.triage, taxonomy) if before is not None else {}
-    return tickets, stood
+        found.stood[ticket.id] = _applied(before.triage, taxonomy) if before is not None else {}
+        reuse = tx.reuses.of(ticket.tenant, ticket.id) if before is not None else None
+        if reuse is not None and (reuse.again or reuse.tier is Tier.WITHHELD):
+            found.checks.append(ticket.id)
+    return found
 
 
 def _applied(triage: Triage, taxonomy: Taxonomy) -> dict[str, str]:
@@ -173,15 +234,6 @@ def _applied(triage: Triage, taxonomy: Taxonomy) -> dict[str, str]:
         if f.ordered and known & set(f.keys):
             stood[f.name] = next(label for label in f.keys if label in known)
     return stood
-
-
-def _triaged(
-    judge: Judge, tickets: Sequence[Ticket], stood: Mapping[str, Mapping[str, str]], stage: Stage
-) -> tuple[Mapping[RawMessage, CanonicalText], list[Triage]]:
-    """Triages, and the redacted texts that they rest on: each text is read once."""
-    with stage("canonicalize"):
-        views = {ticket.message: judge.view(ticket) for ticket in tickets}
-    return views, replace(judge, canonicalize=views.__getitem__).triage(tickets, stood, stage)
 
 
 def _finished(lease: Lease) -> Callable[[Tx], None]:

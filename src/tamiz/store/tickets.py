@@ -60,6 +60,10 @@ _CORRECTIONS = """
 SELECT tenant, ticket_id, field, value, before, by, at, note, sequence FROM corrections
 WHERE tenant = :tenant AND sequence > :after ORDER BY sequence LIMIT :limit
 """
+_WORDS = """
+SELECT tenant, ticket_id, field, value, before, by, at, note, sequence FROM corrections
+WHERE tenant = :tenant AND ticket_id = :id ORDER BY sequence
+"""
 _CORRECTED = """
 SELECT field, value FROM corrections WHERE tenant = :tenant AND ticket_id = :id ORDER BY sequence
 """
@@ -256,6 +260,11 @@ class SqlTickets:
         """Corrections with a sequence number above `after`, in order."""
         rows = self._sql.all(_CORRECTIONS, tenant=tenant, after=after, limit=limit)
         return [_correction(row) for row in rows]
+
+    def words(self, tenant: str, ticket_id: str) -> dict[str, Correction]:
+        """Field → the newest correction of a ticket."""
+        rows = self._sql.all(_WORDS, tenant=tenant, id=ticket_id)
+        return {row[2]: _correction(row) for row in rows}
 
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
         """Field → the newest value that a person gave it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tamiz.domain.records import SpaceState, Vector
@@ -15,11 +16,12 @@ _ADD = insert_into(
 )
 _SPACE = "tenant = :tenant AND model_hash = :model_hash"
 _CUT = f"DELETE FROM vectors WHERE {_SPACE} AND sequence <= :last"
+_WHOLE = f"SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND ticket_id = :id"
 _REMOVE = f"DELETE FROM vectors WHERE {_SPACE} AND ticket_id = :id"
 _EQUAL = f"""
 SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND digest = :digest AND digest <> ''
-ORDER BY sequence DESC LIMIT 1
-"""
+ORDER BY sequence"""
+_NEWEST, _OLDEST = f"{_EQUAL} DESC LIMIT :limit", f"{_EQUAL} LIMIT :limit"
 _OF = f"SELECT data FROM vectors WHERE {_SPACE} AND ticket_id = :id"
 _AFTER = f"""
 SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND sequence > :after ORDER BY sequence LIMIT :limit
@@ -65,10 +67,20 @@ class SqlVectors:
         rows = self._sql.all(_AFTER, tenant=tenant, model_hash=model_hash, after=sequence, limit=limit)
         return [_vector(tenant, model_hash, row) for row in rows]
 
-    def equal(self, tenant: str, model_hash: str, digest: str) -> Vector | None:
-        """The newest embedding of a text with this digest in a space."""
-        row = self._sql.one(_EQUAL, tenant=tenant, model_hash=model_hash, digest=digest)
-        return None if row is None else _vector(tenant, model_hash, row)
+    def equal(self, tenant: str, model_hash: str, digest: str, limit: int = 8) -> list[Vector]:
+        """The embeddings of texts with this digest in a space: the newest, and then the oldest."""
+        asked = {"tenant": tenant, "model_hash": model_hash, "digest": digest, "limit": limit}
+        newest = self._sql.all(_NEWEST, **asked)
+        last = newest[-1][2] if len(newest) == limit else 0
+        oldest = [row for row in self._sql.all(_OLDEST, **asked) if row[2] < last] if last else []
+        return [_vector(tenant, model_hash, row) for row in (*newest, *oldest)]
+
+    def copy(self, tenant: str, model_hash: str, ticket_id: str, into: str, keep: int) -> bool:
+        """Add a ticket's embedding of one space to another one, too. False where it has none."""
+        row = self._sql.one(_WHOLE, tenant=tenant, model_hash=model_hash, id=ticket_id)
+        if row is not None:
+            self.add(replace(_vector(tenant, model_hash, row), model_hash=into), keep)
+        return row is not None
 
     def remove(self, tenant: str, model_hash: str, ticket_id: str) -> bool:
         """Take a ticket out of a space. False where it was not there."""

@@ -120,6 +120,10 @@ class MemoryTickets:
         last = min(self._sequences.get(tenant) or 0, after + limit)
         return [self._corrections.rows[tenant, number] for number in range(after + 1, last + 1)]
 
+    def words(self, tenant: str, ticket_id: str) -> dict[str, Correction]:
+        told = (row for _, row in sorted(self._corrections.rows.items()))
+        return {row.field: row for row in told if (row.tenant, row.ticket_id) == (tenant, ticket_id)}
+
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
         return dict(self._words.get((tenant, ticket_id)) or {})
 

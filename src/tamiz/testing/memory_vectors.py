@@ -46,11 +46,16 @@ class MemoryVectors:
     def state(self, tenant: str, model_hash: str) -> SpaceState:
         return SpaceState(self._heads.get((tenant, model_hash)) or 0, self._erasures.get(tenant) or 0)
 
-    def equal(self, tenant: str, model_hash: str, digest: str) -> Vector | None:
-        rows = (
-            self._rows.rows[tenant, model_hash, one] for one in reversed(self.sequences(tenant, model_hash))
-        )
-        return next((row for row in rows if digest and row.digest == digest), None)
+    def equal(self, tenant: str, model_hash: str, digest: str, limit: int = 8) -> list[Vector]:
+        rows = (self._rows.rows[tenant, model_hash, number] for number in self.sequences(tenant, model_hash))
+        found = [row for row in rows if digest and row.digest == digest]
+        return [*found[::-1][:limit], *found[: max(0, len(found) - limit)][:limit]]
+
+    def copy(self, tenant: str, model_hash: str, ticket_id: str, into: str, keep: int) -> bool:
+        sequence = self._numbers.get((tenant, model_hash, ticket_id))
+        if sequence is not None:
+            self.add(replace(self._rows.rows[tenant, model_hash, sequence], model_hash=into), keep)
+        return sequence is not None
 
     def remove(self, tenant: str, model_hash: str, ticket_id: str) -> bool:
         sequence = self._numbers.get((tenant, model_hash, ticket_id))

@@ -318,4 +318,4 @@ def test_every_part_of_the_work_is_entered_once() -> None:
         return nullcontext()
 
     through(stage=stage)
-    assert entered == ["canonicalize", "predict", "decide"]
+    assert entered == ["canonicalize", "recall", "predict", "remember", "decide"]

@@ -141,7 +141,14 @@ def test_the_steps_of_a_triage_are_told_by_ticket() -> None:
     handler = replace(house.handler(TRIAGE), watch=Watch(house.clock, told.append))
     now = house.clock.now()
     handler(house.store.write(lambda tx: tx.jobs.lease((TRIAGE,), "w", 8, now, now)))
-    assert [stage.name for stage in told] == ["canonicalize", "predict", "decide", "store"]
+    assert [stage.name for stage in told] == [
+        "canonicalize",
+        "recall",
+        "predict",
+        "remember",
+        "decide",
+        "store",
+    ]
     assert {stage.tickets for stage in told} == {(ticket_id,)}
     assert {stage.error for stage in told} == {""}
 

@@ -370,7 +370,9 @@ def test_the_parts_of_the_work_are_timed() -> None:
     assert house.revision(ticket_id).timings_ms == {
         "triage": 250.0,
         "canonicalize": 0.0,
+        "recall": 0.0,
         "predict": 250.0,
+        "remember": 0.0,
         "decide": 0.0,
     }
 

@@ -1,0 +1,175 @@
+"""May the answer to an earlier ticket be served again? Pure policy; what memory finds comes through the Recollection port.
+
+A cosine says that two texts look alike, not that they ask the same. So an earlier answer is served only where nothing in
+the words speaks against it, the model sees both texts alike, and the answer itself was settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tamiz.domain.ports import Neighbour
+from tamiz.domain.taxonomy import NONE, Taxonomy
+from tamiz.domain.ticket import CanonicalText, Ticket
+from tamiz.domain.triage import Prediction, Recall, Tier, Triage, Vote, Writing
+from tamiz.text.contrast import contrast
+
+FAR, BUDGET, UNSETTLED, DISPUTED = "far", "budget", "unsettled", "disputed"
+LANGUAGE, SCOPE, MODEL, UNSURE, CUT = "language", "scope", "model", "unsure", "cut"
+"""Why an answer is not served, beside the kinds of `text.contrast`: the texts are not near enough; too many were wrong
+lately; nobody is sure of the answer; it was wrong before; other languages; outside the model's reach; the model sees other
+labels, or is not sure of them; one of the texts was cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How alike is alike enough. `similarity` is a cosine of embeddings; `margin` is by how much the best label of the
+    primary field must lead, in probability, for both texts; `open` is False while too many served answers were wrong."""
+
+    similarity: float = 0.93
+    margin: float = 0.2
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An earlier ticket as memory offers it: its canonical text and newest triage, what people whose word counts said of
+    it, whether its answer is final (nothing is left to ask), and whether it was wrong for another ticket."""
+
+    ticket_id: str
+    similarity: float
+    text: str
+    triage: Triage
+    told: Mapping[str, str | None] = field(default_factory=dict)
+    final: bool = True
+    disputed: bool = False
+    embedding: Sequence[float] = ()
+
+    @property
+    def prediction(self) -> Prediction:
+        """What the model said of its text."""
+        receipt = self.triage.receipt
+        return Prediction(receipt.distributions, receipt.scope, self.embedding)
+
+    @property
+    def root(self) -> str:
+        """The ticket whose answer this one has: of the same text, an earlier one."""
+        recall = self.triage.receipt.recall
+        same = recall is not None and recall.tier is Tier.EXACT and not self.told
+        return recall.ticket_id if recall is not None and same else self.ticket_id
+
+    def recall(self, tier: Tier) -> Recall:
+        """Where an answer came from that is taken from here."""
+        return Recall(self.root, tier, self.similarity, bool(self.told))
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What memory says of one text: people's votes by field, the earlier ticket whose answer is served (or withheld) with
+    what a language model wrote of it and its summary, why the nearest was refused, and solved tickets to show."""
+
+    votes: Mapping[str, Vote] = field(default_factory=dict)
+    recall: Recall | None = None
+    writing: Writing | None = None
+    summary: str = ""
+    refusal: str = ""
+    examples: tuple[Neighbour, ...] = ()
+
+    @property
+    def served(self) -> bool:
+        """Does an earlier answer stand for the ticket?"""
+        return self.recall is not None and self.recall.tier is not Tier.WITHHELD
+
+
+NOTHING = Remembered()
+
+
+class Recollection(Protocol):
+    """What memory says of a batch of tickets, given with their canonical texts; one answer each, in order. A ticket is never
+    found for itself."""
+
+    def known(self, tickets: Sequence[Ticket], texts: Sequence[CanonicalText]) -> list[Entry | None]:
+        """Earlier tickets of the same text."""
+        ...
+
+    def remembered(
+        self,
+        tickets: Sequence[Ticket],
+        texts: Sequence[CanonicalText],
+        predictions: Sequence[Prediction],
+        known: Sequence[Entry | None],
+    ) -> list[Remembered]:
+        """What is to be taken into account, once the model has spoken."""
+        ...
+
+
+class Forgetful:
+    """The Recollection of who remembers nothing."""
+
+    def known(self, tickets: Sequence[Ticket], texts: Sequence[CanonicalText]) -> list[Entry | None]:
+        """Nothing."""
+        return [None] * len(texts)
+
+    def remembered(
+        self,
+        tickets: Sequence[Ticket],
+        texts: Sequence[CanonicalText],
+        predictions: Sequence[Prediction],
+        known: Sequence[Entry | None],
+    ) -> list[Remembered]:
+        """Nothing."""
+        return [NOTHING] * len(texts)
+
+
+def unfit(entry: Entry) -> str:
+    """Why an entry's answer is served to nobody, not even to the same text; empty where it may be. A person's word is
+    enough by itself."""
+    if entry.told:
+        return ""
+    if entry.disputed:
+        return DISPUTED
+    receipt = entry.triage.receipt
+    served_itself = receipt.recall is not None and receipt.recall.tier is Tier.VERIFIED
+    return UNSETTLED if served_itself or not entry.final else ""
+
+
+def refused(
+    text: CanonicalText, prediction: Prediction, entry: Entry, taxonomy: Taxonomy, guard: Guard
+) -> str:
+    """Why the answer to an entry is not served to a text in other words; empty where it may be."""
+    if entry.similarity < guard.similarity:
+        return FAR
+    if text.language != entry.triage.language:
+        return LANGUAGE
+    if {*text.flags, *entry.triage.flags} & {"truncated"}:
+        return CUT
+    differences = contrast(text.text, entry.text)
+    if differences:
+        return differences[0].kind.value
+    return _unlike(prediction, entry, taxonomy, guard) or unfit(entry)
+
+
+def _unlike(prediction: Prediction, entry: Entry, taxonomy: Taxonomy, guard: Guard) -> str:
+    """Does the model see another ticket? Of a ticket that a person corrected it need not say the same as the person: it is
+    enough that it is mistaken in the same way, or right by now."""
+    then = entry.prediction
+    if not entry.told and min(prediction.scope, then.scope) <= 0.0:
+        return SCOPE
+    for f in taxonomy.predicted:
+        own = prediction.distributions[f.name]
+        label = own.best[0]
+        told = entry.told.get(f.name, label)
+        if label not in (then.distributions[f.name].best[0], NONE if told is None else told):
+            return MODEL
+    if not entry.told and taxonomy.primary in prediction.distributions:
+        for each in (prediction, then):
+            if _lead(each, taxonomy.primary) < guard.margin:
+                return UNSURE
+    return ""
+
+
+def _lead(prediction: Prediction, name: str) -> float:
+    first, second, *_ = (*(p for _, p in prediction.distributions[name].top(2)), 0.0)
+    return first - second

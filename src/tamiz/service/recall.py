@@ -1,0 +1,194 @@
+"""What the system remembers of tickets like the ones at hand, from the store as it is at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tamiz.domain.budget import upper_bound
+from tamiz.domain.ports import Memory
+from tamiz.domain.records import Record, TicketRecord
+from tamiz.domain.storage import Store, Tx
+from tamiz.domain.taxonomy import NONE, Taxonomy
+from tamiz.domain.ticket import CanonicalText, Ticket
+from tamiz.domain.triage import Distribution, Prediction, Tier, Vote, Writing
+from tamiz.domain.vectors import digest, packed, told_space, unpacked
+from tamiz.pipeline.cascade import question
+from tamiz.pipeline.recall import BUDGET, NOTHING, Entry, Guard, Remembered, refused, unfit
+from tamiz.service.judge import Judge
+from tamiz.service.words import words
+
+NEAREST = 8
+"""Tickets that are looked at, among all and among those of which a person said a word."""
+NEWEST = 2_000
+"""Judged reuses that count; older ones say little of the model's present tickets."""
+PROVEN = Record(1_000, 2)
+"""What the checks were measured to let pass before any tenant's own record exists, and how much that counts against it."""
+OWN = 500
+"""Judged reuses of the tenant's own from which nothing else counts."""
+SURE = 0.99
+"""How much a person's word on the same request counts."""
+DELTA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """When earlier answers are served: never, to the same text, or to other words too (`verified`); how alike is alike;
+    which share of served answers may be wrong; which share of them is worked out again, to know."""
+
+    exact: bool = True
+    verified: bool = True
+    guard: Guard = Guard()  # noqa: RUF009 - frozen
+    budget: float = 0.01
+    again: float = 0.05
+
+    def holds(self, record: Record) -> bool:
+        """Is the budget held, by a one-sided exact bound on the wrong share (Clopper and Pearson 1934) at level 0.95?"""
+        before = PROVEN if record.judged < OWN else Record(0, 0)
+        wrong, judged = record.wrong + before.wrong, record.judged + before.judged
+        return upper_bound(wrong, judged, DELTA) <= self.budget
+
+
+@dataclass(frozen=True)
+class Recollector:
+    """The Recollection port for the tickets of one tenant. `whole` is the judge with all that may be asked: an answer is
+    final where nothing is left to ask. The tickets of `again` are worked out whatever was found."""
+
+    store: Store
+    memory: Memory
+    tenant: str
+    whole: Judge
+    policy: CachePolicy = field(default_factory=CachePolicy)
+    again: frozenset[str] = frozenset()
+
+    @property
+    def _model(self) -> str:
+        return self.whole.model.info.content_hash
+
+    @property
+    def _taxonomy(self) -> Taxonomy:
+        return self.whole.taxonomy
+
+    def known(self, tickets: Sequence[Ticket], texts: Sequence[CanonicalText]) -> list[Entry | None]:
+        """Earlier tickets of the same text: one that a person said a word of before all others, then one whose answer is
+        final. StoreError."""
+        if not self.policy.exact:
+            return [None] * len(texts)
+        keys = [(digest(text.text), ticket.id) for text, ticket in zip(texts, tickets, strict=True)]
+        return self.store.read(lambda tx: [self._equal(tx, *key) for key in keys])
+
+    def remembered(
+        self,
+        tickets: Sequence[Ticket],
+        texts: Sequence[CanonicalText],
+        predictions: Sequence[Prediction],
+        known: Sequence[Entry | None],
+    ) -> list[Remembered]:
+        """What is to be taken into account, ticket by ticket. StoreError."""
+        record = self.store.read(lambda tx: tx.reuses.record(self.tenant, self._model, NEWEST))
+        guard = replace(self.policy.guard, open=self.policy.holds(record))
+        return [
+            self._of(ticket.id, text, prediction, entry, guard)
+            for ticket, text, prediction, entry in zip(tickets, texts, predictions, known, strict=True)
+        ]
+
+    def _of(
+        self, ticket_id: str, text: CanonicalText, prediction: Prediction, known: Entry | None, guard: Guard
+    ) -> Remembered:
+        free = ticket_id not in self.again
+        if known is not None and free and not unfit(known):
+            return self._answer(known, Tier.EXACT)
+        data = packed(prediction.embedding)
+        if not data:
+            return NOTHING
+        likely = {
+            match.ticket_id: match.similarity
+            for space in (told_space(self._model), self._model)
+            for match in self.memory.search(self.tenant, space, data, NEAREST).matches
+            if match.similarity >= guard.similarity and match.ticket_id != ticket_id
+        }
+        entries = self.store.read(lambda tx: self._entries(tx, likely)) if likely else []
+        found = self._nearest(text, prediction, entries, guard) if self.policy.verified else NOTHING
+        return found if free else NOTHING
+
+    def _nearest(
+        self, text: CanonicalText, prediction: Prediction, entries: Sequence[Entry], guard: Guard
+    ) -> Remembered:
+        """The first of these whose answer may be served: a person's before a model's, the nearest of them first."""
+        reasons: dict[str, str] = {}
+        for entry in sorted(entries, key=lambda one: (not one.told, -one.similarity)):
+            reason = refused(text, prediction, entry, self._taxonomy, guard)
+            if not reason:
+                if guard.open or entry.told:
+                    return self._answer(entry, Tier.VERIFIED)
+                return Remembered(recall=entry.recall(Tier.WITHHELD), refusal=BUDGET)
+            reasons[entry.ticket_id] = reason
+        nearest = max(entries, key=lambda one: one.similarity, default=None)
+        return Remembered(refusal=reasons[nearest.ticket_id]) if nearest else NOTHING
+
+    def _answer(self, entry: Entry, tier: Tier) -> Remembered:
+        written = entry.triage.receipt.writer
+        summary = entry.triage.summary if tier is Tier.EXACT and entry.triage.summary_source == "llm" else ""
+        return Remembered(
+            votes=told_votes(entry.told, self._taxonomy),
+            recall=entry.recall(tier),
+            writing=_without(written, entry.told),
+            summary=summary,
+        )
+
+    def _equal(self, tx: Tx, key: str, ticket_id: str) -> Entry | None:
+        first: Entry | None = None
+        for space in (told_space(self._model), self._model):
+            for vector in tx.vectors.equal(self.tenant, space, key):
+                entry = self._entry(tx, vector.ticket_id, 1.0) if vector.ticket_id != ticket_id else None
+                if entry is None:
+                    continue
+                first = first or replace(entry, embedding=unpacked(vector.data))
+                if entry.told or (space == self._model and not unfit(entry)):
+                    return replace(entry, embedding=first.embedding)
+        return first
+
+    def _entries(self, tx: Tx, likely: Mapping[str, float]) -> list[Entry]:
+        found = (self._entry(tx, one, similarity) for one, similarity in likely.items())
+        return [entry for entry in found if entry is not None]
+
+    def _entry(self, tx: Tx, ticket_id: str, similarity: float) -> Entry | None:
+        """A ticket as an entry; None where it is gone, or its newest triage is another model's."""
+        record = tx.tickets.get(self.tenant, ticket_id)
+        revision = tx.tickets.revision(self.tenant, ticket_id) if record is not None else None
+        if record is None or revision is None or revision.triage.receipt.model_hash != self._model:
+            return None
+        told = {name: word.value for name, word in words(tx, self.tenant, ticket_id).items()}
+        text = f"{record.subject}\n{record.body}".strip()
+        entry = Entry(ticket_id, similarity, text, revision.triage, told)
+        disputed = bool(tx.reuses.disputed(self.tenant, [entry.root]))
+        return replace(entry, final=bool(told) or self._final(record, entry), disputed=disputed)
+
+    def _final(self, record: TicketRecord, entry: Entry) -> bool:
+        """Is nothing left to ask? Of an answer that a language model helped to it counts which one it was."""
+        writer, judge = entry.triage.receipt.writer, self.whole
+        if judge.cascade.writer is None:
+            return True
+        if writer is not None:
+            return not writer.failure and writer.model_hash == judge.cascade.writer.info.content_hash
+        view = CanonicalText(entry.text, record.subject, record.body)
+        return question(judge.cascade, view, entry.triage.fields, judge.taxonomy) is None
+
+
+def told_votes(told: Mapping[str, str | None], taxonomy: Taxonomy) -> dict[str, Vote]:
+    """People's words on the same request as votes; what is derived follows by itself."""
+    votes = {}
+    for f in taxonomy.predicted:
+        label = told.get(f.name, NONE) or NONE if f.name in told else ""
+        if label in f.classes:
+            sure = tuple(float(label == each) for each in f.classes)
+            votes[f.name] = Vote(SURE, Distribution(f.classes, sure))
+    return votes
+
+
+def _without(writing: Writing | None, told: Mapping[str, str | None]) -> Writing | None:
+    """What a language model wrote, but for what a person said since."""
+    if writing is None:
+        return None
+    left = {name: each for name, each in writing.distributions.items() if name not in told}
+    return replace(writing, distributions=left, abstained=0.0 if told else writing.abstained)
