@@ -150,9 +150,11 @@ def test_equal_texts_are_found_by_their_digest_newest_first(filled) -> None:
     filled.write(work)
     found = filled.read(lambda tx: tx.vectors.equal(A, ONE, one))
     assert found == [Vector(A, ONE, "t3", data(3), 3, one), Vector(A, ONE, "t1", data(1), 1, one)]
-    filled.write(lambda tx: tx.vectors.add(Vector(A, ONE, "t5", data(5), digest=one), 99))
-    few = filled.read(lambda tx: tx.vectors.equal(A, ONE, one, 1))
-    assert [row.ticket_id for row in few] == ["t5", "t1"]
+    assert filled.read(lambda tx: tx.vectors.equal(A, ONE, one, 1)) == found[:1]
+    filled.write(lambda tx: tx.vectors.mark(A, ONE, "t1", other))
+    filled.write(lambda tx: tx.vectors.mark(A, ONE, "t9", other))
+    marked = [filled.read(lambda tx, key=key: tx.vectors.equal(A, ONE, key)) for key in (one, other)]
+    assert [[row.ticket_id for row in rows] for rows in marked] == [["t3"], ["t2", "t1"]]
     for tenant, model, told in ((B, ONE, one), (A, TWO, one), (A, ONE, ""), (A, ONE, digest("x"))):
         assert filled.read(lambda tx, key=(tenant, model, told): tx.vectors.equal(*key)) == []
 

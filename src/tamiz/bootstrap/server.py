@@ -135,20 +135,7 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         return Worker(store, kinds, owner, clock, random.Random(), loop, mourner(clock), observers.job)
 
     owner = f"{socket.gethostname()}-{os.getpid()}-{bits(32):08x}"
-    memory, keep = open_memory(settings.memory.keep, store), settings.memory.keep
-    flights = Flights()
-    fast = Triaging(
-        store,
-        heard,
-        clock,
-        bits,
-        told,
-        keep=keep,
-        watch=observers.watch,
-        memory=memory,
-        cache=cache_policy(settings.memory),
-        flights=flights,
-    )
+    fast = replace(_triaging(settings, store, heard, observers, bits), told=told)
     loop, pushers = LoopSettings(batch=32), list[Worker]()
     if settings.desks:
         planning, pushing = pushes(settings, store, taxonomy, clock, bits, metrics)
@@ -174,10 +161,26 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
         watch=Watch(judges),
         admin=StoreAdmin(store, clock, bits, judges, taxonomy),
         known=judges.known,
-        memory=memory,
-        flights=flights,
+        memory=fast.memory,
+        flights=fast.flights,
         tell=_teller(store),
         observers=observers,
+    )
+
+
+def _triaging(
+    settings: Settings, store: Store, judges: Judges, observers: Observers, bits: Callable[[int], int]
+) -> Triaging:
+    """The worker's part, with the memory that it shares with the API."""
+    return Triaging(
+        store,
+        judges,
+        observers.clock,
+        bits,
+        keep=settings.memory.keep,
+        watch=observers.watch,
+        memory=open_memory(settings.memory.keep, store),
+        cache=cache_policy(settings.memory),
     )
 
 

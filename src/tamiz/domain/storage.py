@@ -276,8 +276,11 @@ class Vectors(Protocol):
         ...
 
     def equal(self, tenant: str, model_hash: str, digest: str, limit: int = 8) -> list[Vector]:
-        """The embeddings of texts with this digest in a space: the newest, newest first, and then the oldest, as many at
-        most of each."""
+        """The newest embeddings of texts with this digest in a space, newest first."""
+        ...
+
+    def mark(self, tenant: str, model_hash: str, ticket_id: str, digest: str) -> None:
+        """Give a ticket's embedding another digest, where it has one."""
         ...
 
     def copy(self, tenant: str, model_hash: str, ticket_id: str, into: str, keep: int) -> bool:

@@ -22,6 +22,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(" ".join(text.split()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def open_digest(text: str) -> str:
+    """The digest of a text whose answer still waits for a language model: nobody is served it."""
+    return f"~{digest(text)}"
+
+
 def told_space(model_hash: str) -> str:
     """The space of those tickets, among the ones that a model embedded, of which a person said a word."""
     return f"told {model_hash}"

@@ -158,10 +158,11 @@ def _unlike(prediction: Prediction, entry: Entry, taxonomy: Taxonomy, guard: Gua
     if not entry.told and min(prediction.scope, then.scope) <= 0.0:
         return SCOPE
     for f in taxonomy.predicted:
-        own = prediction.distributions[f.name]
-        label = own.best[0]
-        told = entry.told.get(f.name, label)
-        if label not in (then.distributions[f.name].best[0], NONE if told is None else told):
+        label = prediction.distributions[f.name].best[0]
+        mistaken_alike = label == then.distributions[f.name].best[0]
+        if not mistaken_alike and label != (
+            entry.told.get(f.name, "") or NONE if f.name in entry.told else ""
+        ):
             return MODEL
     if not entry.told and taxonomy.primary in prediction.distributions:
         for each in (prediction, then):

@@ -12,7 +12,7 @@ from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import NONE, Taxonomy
 from tamiz.domain.ticket import CanonicalText, Ticket
 from tamiz.domain.triage import Distribution, Prediction, Tier, Vote, Writing
-from tamiz.domain.vectors import digest, packed, told_space, unpacked
+from tamiz.domain.vectors import digest, open_digest, packed, told_space, unpacked
 from tamiz.pipeline.cascade import question
 from tamiz.pipeline.recall import BUDGET, NOTHING, Entry, Guard, Remembered, refused, unfit
 from tamiz.service.judge import Judge
@@ -74,8 +74,8 @@ class Recollector:
         final. StoreError."""
         if not self.policy.exact:
             return [None] * len(texts)
-        keys = [(digest(text.text), ticket.id) for text, ticket in zip(texts, tickets, strict=True)]
-        return self.store.read(lambda tx: [self._equal(tx, *key) for key in keys])
+        pairs = [(text.text, ticket.id) for text, ticket in zip(texts, tickets, strict=True)]
+        return self.store.read(lambda tx: [self._equal(tx, *pair) for pair in pairs])
 
     def remembered(
         self,
@@ -136,16 +136,23 @@ class Recollector:
             summary=summary,
         )
 
-    def _equal(self, tx: Tx, key: str, ticket_id: str) -> Entry | None:
+    def _equal(self, tx: Tx, text: str, ticket_id: str) -> Entry | None:
+        """The best of the tickets of the same text: what the model said of it holds for every one of them."""
         first: Entry | None = None
-        for space in (told_space(self._model), self._model):
+        told, all_of_them = told_space(self._model), self._model
+        for space, key in (
+            (told, digest(text)),
+            (all_of_them, digest(text)),
+            (all_of_them, open_digest(text)),
+        ):
             for vector in tx.vectors.equal(self.tenant, space, key):
                 entry = self._entry(tx, vector.ticket_id, 1.0) if vector.ticket_id != ticket_id else None
                 if entry is None:
                     continue
-                first = first or replace(entry, embedding=unpacked(vector.data))
-                if entry.told or (space == self._model and not unfit(entry)):
-                    return replace(entry, embedding=first.embedding)
+                entry = replace(entry, embedding=unpacked(vector.data))
+                first = first or entry
+                if entry.told or (space != told and not unfit(entry)):
+                    return entry
         return first
 
     def _entries(self, tx: Tx, likely: Mapping[str, float]) -> list[Entry]:

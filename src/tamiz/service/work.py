@@ -19,7 +19,7 @@ from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket, uuid7
 from tamiz.domain.triage import Decision, Tier, Triage
-from tamiz.domain.vectors import KEEP_TOLD, digest, packed, told_space
+from tamiz.domain.vectors import KEEP_TOLD, digest, open_digest, packed, told_space
 from tamiz.pipeline.cascade import persons, question
 from tamiz.pipeline.recall import Forgetful, Recollection
 from tamiz.pipeline.triage import Stage
@@ -136,7 +136,9 @@ class Triaging:
         status = status_of(triage, judge.taxonomy, cached=served(triage))
         reuse = self._reuse(judge, tenant, triage, moment)
         follow_up = None if self.enrich else self._follow_up(judge, lease, triage, view, reuse)
-        vector = self._vector(tenant, triage, view)
+        vector = self._vector(
+            tenant, triage, digest(view.text) if follow_up is None else open_digest(view.text)
+        )
         entry = AuditEntry(
             tenant, moment, WORKER, lease.job.kind, lease.job.subject, {"status": status.value}
         )
@@ -169,10 +171,9 @@ class Triaging:
         ids = (tenant, triage.ticket_id, recall.ticket_id, model_hash)
         return Reuse(*ids, recall.tier, recall.similarity, moment, again)
 
-    def _vector(self, tenant: str, triage: Triage, view: CanonicalText) -> Vector | None:
+    def _vector(self, tenant: str, triage: Triage, key: str) -> Vector | None:
         data = packed(triage.embedding) if self.keep else b""
-        model_hash, key = triage.receipt.model_hash, digest(view.text)
-        return Vector(tenant, model_hash, triage.ticket_id, data, digest=key) if data else None
+        return Vector(tenant, triage.receipt.model_hash, triage.ticket_id, data, digest=key) if data else None
 
     def _follow_up(
         self, judge: Judge, lease: Lease, triage: Triage, view: CanonicalText, reuse: Reuse | None
@@ -192,6 +193,8 @@ def _keep(tx: Tx, vector: Vector, keep: int, record: TicketRecord, *, first: boo
     space, ticket_id = (vector.tenant, vector.model_hash), vector.ticket_id
     if first or tx.vectors.of(*space, ticket_id) != vector.data:
         tx.vectors.add(vector, keep)
+    else:
+        tx.vectors.mark(*space, ticket_id, vector.digest)
     if record.status is Status.CORRECTED:  # a person was quicker
         tx.vectors.copy(*space, ticket_id, told_space(vector.model_hash), KEEP_TOLD)
 

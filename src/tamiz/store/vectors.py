@@ -20,8 +20,9 @@ _WHOLE = f"SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} 
 _REMOVE = f"DELETE FROM vectors WHERE {_SPACE} AND ticket_id = :id"
 _EQUAL = f"""
 SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND digest = :digest AND digest <> ''
-ORDER BY sequence"""
-_NEWEST, _OLDEST = f"{_EQUAL} DESC LIMIT :limit", f"{_EQUAL} LIMIT :limit"
+ORDER BY sequence DESC LIMIT :limit
+"""
+_MARK = f"UPDATE vectors SET digest = :digest WHERE {_SPACE} AND ticket_id = :id"
 _OF = f"SELECT data FROM vectors WHERE {_SPACE} AND ticket_id = :id"
 _AFTER = f"""
 SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND sequence > :after ORDER BY sequence LIMIT :limit
@@ -68,12 +69,13 @@ class SqlVectors:
         return [_vector(tenant, model_hash, row) for row in rows]
 
     def equal(self, tenant: str, model_hash: str, digest: str, limit: int = 8) -> list[Vector]:
-        """The embeddings of texts with this digest in a space: the newest, and then the oldest."""
-        asked = {"tenant": tenant, "model_hash": model_hash, "digest": digest, "limit": limit}
-        newest = self._sql.all(_NEWEST, **asked)
-        last = newest[-1][2] if len(newest) == limit else 0
-        oldest = [row for row in self._sql.all(_OLDEST, **asked) if row[2] < last] if last else []
-        return [_vector(tenant, model_hash, row) for row in (*newest, *oldest)]
+        """The newest embeddings of texts with this digest in a space, newest first."""
+        rows = self._sql.all(_EQUAL, tenant=tenant, model_hash=model_hash, digest=digest, limit=limit)
+        return [_vector(tenant, model_hash, row) for row in rows]
+
+    def mark(self, tenant: str, model_hash: str, ticket_id: str, digest: str) -> None:
+        """Give a ticket's embedding another digest, where it has one."""
+        self._sql.run(_MARK, tenant=tenant, model_hash=model_hash, id=ticket_id, digest=digest)
 
     def copy(self, tenant: str, model_hash: str, ticket_id: str, into: str, keep: int) -> bool:
         """Add a ticket's embedding of one space to another one, too. False where it has none."""

@@ -47,9 +47,15 @@ class MemoryVectors:
         return SpaceState(self._heads.get((tenant, model_hash)) or 0, self._erasures.get(tenant) or 0)
 
     def equal(self, tenant: str, model_hash: str, digest: str, limit: int = 8) -> list[Vector]:
-        rows = (self._rows.rows[tenant, model_hash, number] for number in self.sequences(tenant, model_hash))
-        found = [row for row in rows if digest and row.digest == digest]
-        return [*found[::-1][:limit], *found[: max(0, len(found) - limit)][:limit]]
+        numbers = reversed(self.sequences(tenant, model_hash))
+        rows = (self._rows.rows[tenant, model_hash, number] for number in numbers)
+        return [row for row in rows if digest and row.digest == digest][:limit]
+
+    def mark(self, tenant: str, model_hash: str, ticket_id: str, digest: str) -> None:
+        sequence = self._numbers.get((tenant, model_hash, ticket_id))
+        if sequence is not None:
+            key = (tenant, model_hash, sequence)
+            self._rows.put(key, replace(self._rows.rows[key], digest=digest))
 
     def copy(self, tenant: str, model_hash: str, ticket_id: str, into: str, keep: int) -> bool:
         sequence = self._numbers.get((tenant, model_hash, ticket_id))
