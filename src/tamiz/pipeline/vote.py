@@ -1,0 +1,237 @@
+"""What people's corrections of near tickets say about a new text: per field a vote, to be merged with the model's own word
+(`tamiz.domain.vote`), and solved tickets to show to a language model.
+
+Every account counts once in a neighbourhood, however much it corrected there; a nearer voice counts more than a farther
+one; contradictions take weight from the vote. How much a vote counts is a logistic function of similarity whose numbers
+`tamiz.lab.vote` learns.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tamiz.domain.gate import conditioned
+from tamiz.domain.ports import Neighbour
+from tamiz.domain.taxonomy import NONE, Field, Taxonomy
+from tamiz.domain.triage import Distribution, Prediction
+from tamiz.domain.vote import Vote, merged
+
+_TINY = 1e-4
+_UNHEARD = 0.005
+"""A vote of less weight changes nothing that anybody sees, and is left out of the receipt."""
+_PAIR = 0.51
+"""From half of the weight on, a label that was told alone outweighs whatever the model holds."""
+_CLOSE = 0.05
+"""A voice with less than this of the nearest one's say does not contradict it."""
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A corrected ticket near a text: the cosine similarity, and the values that the account `by` gave at `at`; a field
+    that it left alone is absent, None says that a field does not apply."""
+
+    ticket_id: str
+    similarity: float
+    values: Mapping[str, str | None]
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The weight of voices that agree: σ(bias + near · similarity + ahead · lead − doubt · log-odds of the model's word).
+
+    The lead is the similarity less that of the nearest ticket whose value people let stand. The model's word counts
+    against voices that say something else.
+    """
+
+    bias: float
+    near: float
+    ahead: float = 0.0
+    doubt: float = 0.0
+
+    def weight(self, similarity: float, lead: float, against: float) -> float:
+        """In (0, 1); `against` are the log-odds of the model's own label, 0 where the voices say the same."""
+        odds = self.bias + self.near * similarity + self.ahead * lead - self.doubt * against
+        return 1.0 / (1.0 + math.exp(-min(max(odds, -30.0), 30.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """How voices are weighed, in units of cosine similarity; every kind of model may have its own.
+
+    `alone` counts where nothing is known of tickets that people let stand, `beside` where it is, `ordered` for fields
+    of degrees (urgency, impact), which similar tickets do not share. `heat`: a voice farther than the nearest by this
+    counts 1/e of it. Below `least` nobody is heard; texts from `same` on count as one text. `elder` is what remains of
+    the older of two contradicting single voices.
+    """
+
+    alone: Curve = Curve(-21.15, 26.32, 0.0, 0.24)
+    beside: Curve = Curve(-5.24, 7.59, 35.91, 0.17)
+    ordered: Curve = Curve(-120.0, 122.0)
+    heat: float = 0.02
+    least: float = 0.4
+    same: float = 0.97
+    elder: float = 0.25
+
+    def curve(self, f: Field, standing: float | None) -> Curve:
+        """The curve for one field, given the similarity of the nearest ticket whose value stands."""
+        if f.ordered:
+            return self.ordered
+        return self.alone if standing is None else self.beside
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a neighbourhood says of a field: shares by class, the leading class, and how near and trusted its voices are."""
+
+    distribution: Distribution
+    label: str
+    similarity: float
+    trust: float
+
+
+def votes(
+    voices: Sequence[Voice],
+    prediction: Prediction,
+    taxonomy: Taxonomy,
+    weighing: Weighing | None = None,
+    trust: Mapping[str, float] | None = None,
+    standing: Mapping[str, float] | None = None,
+) -> dict[str, Vote]:
+    """The votes by field; a field of which near voices say nothing has none, a derived one never.
+
+    `trust` in [0, 1] by account (1 where it is not named; 0 silences it). `standing` names for each field the similarity
+    of the nearest ticket whose value a person has seen and let stand, where that is known. A child field hears only
+    labels that may stand below the parent's value as merged, and a child told together with a parent that the vote
+    brought in survives with it.
+    """
+    weighing, trust, standing = weighing or Weighing(), trust or {}, standing or {}
+    found: dict[str, Vote] = {}
+    for f in taxonomy.predicted:
+        own, allowed, parent = prediction.distributions[f.name], f.classes, ""
+        if f.parent:
+            parent = _reading(f.parent, prediction, found)
+            own, allowed = conditioned(f, own, parent), f.allowed(parent)
+        heard = listen(voices, f, allowed, weighing, trust)
+        if heard is None:
+            continue
+        weight = _weight(heard, own, weighing.curve(f, standing.get(f.name)), standing.get(f.name))
+        if f.parent in found and parent != prediction.distributions[f.parent].best[0]:
+            weight = max(weight, found[f.parent].weight, _PAIR * heard.trust)
+        if weight >= _UNHEARD:
+            found[f.name] = Vote(weight, heard.distribution)
+    return found
+
+
+def _reading(name: str, prediction: Prediction, found: Mapping[str, Vote]) -> str:
+    own = prediction.distributions[name]
+    return (merged(own, found[name]) if name in found else own).best[0]
+
+
+def _weight(heard: Heard, own: Distribution, curve: Curve, standing: float | None) -> float:
+    label, confidence = own.best
+    confidence = min(max(confidence, _TINY), 1.0 - _TINY)
+    against = 0.0 if label == heard.label else math.log(confidence / (1.0 - confidence))
+    lead = 0.0 if standing is None else heard.similarity - standing
+    agreed = heard.distribution.of(heard.label)
+    return curve.weight(heard.similarity, lead, against) * agreed * heard.trust
+
+
+def listen(
+    voices: Iterable[Voice], f: Field, allowed: Sequence[str], weighing: Weighing, trust: Mapping[str, float]
+) -> Heard | None:
+    """What the voices say of one field, among the labels that are allowed; None where nobody near says anything."""
+    words = [
+        _Word(v.ticket_id, v.similarity, value or NONE, v.by, v.at, min(1.0, trust.get(v.by, 1.0)))
+        for v in voices
+        if v.similarity >= weighing.least
+        for value in ([v.values[f.name]] if f.name in v.values else [])
+        if (value or NONE) in allowed and trust.get(v.by, 1.0) > 0.0
+    ]
+    words = _last_words(words, weighing.same)
+    if not words:
+        return None
+    shares = _shares(words, weighing)
+    total = math.fsum(shares.values())
+    label = max(f.classes, key=lambda each: shares.get(each, 0.0))
+    distribution = Distribution(f.classes, tuple(shares.get(each, 0.0) / total for each in f.classes))
+    leading = [word for word in words if word.label == label]
+    return Heard(distribution, label, max(w.similarity for w in leading), max(w.trust for w in leading))
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a voice says of one field."""
+
+    ticket_id: str
+    similarity: float
+    label: str
+    by: str
+    at: datetime
+    trust: float
+
+
+def _last_words(words: Iterable[_Word], same: float) -> list[_Word]:
+    """One word per ticket, and one per account for what is nearly the text itself: the later replaces the earlier, unless
+    the earlier account is trusted more."""
+    kept: dict[tuple[str, str], _Word] = {}
+    for word in sorted(words, key=lambda w: (w.trust, w.at, w.ticket_id, w.by, w.label)):
+        kept["ticket", word.ticket_id] = word
+    single: dict[tuple[str, str], _Word] = {}
+    for word in sorted(kept.values(), key=lambda w: (w.at, w.ticket_id)):
+        single[("account", word.by) if word.similarity >= same else ("ticket", word.ticket_id)] = word
+    return list(single.values())
+
+
+def _shares(words: Sequence[_Word], weighing: Weighing) -> dict[str, float]:
+    """How much of a say each label has. An account has one say, as large as its nearest voice is near, and divides it
+    between the labels that it told around here."""
+    nearest = max(word.similarity for word in words)
+    by_account: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    say: dict[str, float] = defaultdict(float)
+    close = []
+    for word in words:
+        near = math.exp((word.similarity - nearest) / weighing.heat)
+        by_account[word.by][word.label] += near
+        say[word.by] = max(say[word.by], near * word.trust)
+        if near >= _CLOSE:
+            close.append(word)
+    shares: dict[str, float] = defaultdict(float)
+    for account, told in by_account.items():
+        total = math.fsum(told.values())
+        for label, near in told.items():
+            shares[label] += say[account] * near / total
+    if len(close) == 2 and close[0].label != close[1].label and close[0].trust == close[1].trust:
+        older = min(close, key=lambda w: (w.at, w.ticket_id))
+        shares[older.label] *= weighing.elder
+    return shares
+
+
+def examples(
+    found: Iterable[Neighbour], k: int, field: str, per_label: int = 2, words: int = 400
+) -> tuple[Neighbour, ...]:
+    """Solved tickets to show to a language model, nearest first: at most k, at most `per_label` with one label of the
+    field, none that repeats another one (four of five words in common), none without text, `words` words in all."""
+    chosen: list[tuple[Neighbour, frozenset[str]]] = []
+    labels: Counter[str] = Counter()
+    room = words
+    for each in sorted(found, key=lambda n: (-n.similarity, n.id)):
+        said = _WORD.findall(each.text.casefold())
+        own, label = frozenset(said), each.labels.get(field, "")
+        if len(chosen) == k:
+            break
+        if not own or len(said) > room or labels[label] == per_label:
+            continue
+        if any(len(own & other) >= 0.8 * len(own | other) for _, other in chosen):
+            continue
+        chosen.append((each, own))
+        labels[label] += 1
+        room -= len(said)
+    return tuple(each for each, _ in chosen)
