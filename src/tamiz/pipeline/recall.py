@@ -13,23 +13,25 @@ from typing import Protocol
 from tamiz.domain.ports import Neighbour
 from tamiz.domain.taxonomy import NONE, Taxonomy
 from tamiz.domain.ticket import CanonicalText, Ticket
-from tamiz.domain.triage import Prediction, Recall, Tier, Triage, Vote, Writing
+from tamiz.domain.triage import Distribution, Prediction, Recall, Tier, Triage, Vote, Writing
 from tamiz.text.contrast import contrast
 
 FAR, BUDGET, UNSETTLED, DISPUTED = "far", "budget", "unsettled", "disputed"
-LANGUAGE, SCOPE, MODEL, UNSURE, CUT = "language", "scope", "model", "unsure", "cut"
+LANGUAGE, SCOPE, MODEL, UNSURE, CUT, TOLD = "language", "scope", "model", "unsure", "cut", "told"
 """Why an answer is not served, beside the kinds of `text.contrast`: the texts are not near enough; too many were wrong
 lately; nobody is sure of the answer; it was wrong before; other languages; outside the model's reach; the model sees other
-labels, or is not sure of them; one of the texts was cut."""
+labels, or is not sure of them; one of the texts was cut; people said otherwise of tickets like this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
     """How alike is alike enough. `similarity` is a cosine of embeddings; `margin` is by how much the best label of the
-    primary field must lead, in probability, for both texts; `open` is False while too many served answers were wrong."""
+    primary field must lead, in probability, for both texts; `overlap` is the probability that the two must share on a
+    field that is taken over; `open` is False while too many served answers were wrong."""
 
     similarity: float = 0.93
     margin: float = 0.2
+    overlap: float = 0.7
     open: bool = True
 
 
@@ -152,23 +154,44 @@ def refused(
 
 
 def _unlike(prediction: Prediction, entry: Entry, taxonomy: Taxonomy, guard: Guard) -> str:
-    """Does the model see another ticket? Of a ticket that a person corrected it need not say the same as the person: it is
-    enough that it is mistaken in the same way, or right by now."""
+    """Does the model see another ticket? It must agree on the primary field, surely so, and on every field that is taken
+    over; the others are read anew from the text itself. Of a ticket that a person corrected it need not say the same as
+    the person: it is enough that it is mistaken in the same way, or right by now."""
     then = entry.prediction
     if not entry.told and min(prediction.scope, then.scope) <= 0.0:
         return SCOPE
-    for f in taxonomy.predicted:
-        label = prediction.distributions[f.name].best[0]
-        mistaken_alike = label == then.distributions[f.name].best[0]
-        if not mistaken_alike and label != (
-            entry.told.get(f.name, "") or NONE if f.name in entry.told else ""
-        ):
+    for name in {taxonomy.primary, *entry.told} & prediction.distributions.keys():
+        label, before = (each.distributions[name].best[0] for each in (prediction, then))
+        told = entry.told.get(name, "") or NONE if name in entry.told else ""
+        if label not in (before, told):
+            return MODEL
+    writing = entry.triage.receipt.writer
+    taken = writing.distributions.keys() - entry.told.keys() if writing is not None else ()
+    for name in taken:
+        if _overlap(prediction.distributions[name], then.distributions[name]) < guard.overlap:
             return MODEL
     if not entry.told and taxonomy.primary in prediction.distributions:
         for each in (prediction, then):
             if _lead(each, taxonomy.primary) < guard.margin:
                 return UNSURE
     return ""
+
+
+def _overlap(p: Distribution, q: Distribution) -> float:
+    """The mass that two distributions share, 1 for the same."""
+    return sum(min(a, b) for a, b in zip(p.probabilities, q.probabilities, strict=True))
+
+
+def overruled(entry: Entry, prediction: Prediction, votes: Mapping[str, Vote], taxonomy: Taxonomy) -> bool:
+    """Do people near the text say something else than the entry's answer?"""
+    for name, vote in votes.items():
+        if entry.told:
+            told = entry.told.get(name, "") or NONE if name in entry.told else ""
+            if told and told != vote.distribution.best[0]:
+                return True
+        elif vote.of(prediction.distributions[name]).best[0] != prediction.distributions[name].best[0]:
+            return True
+    return False
 
 
 def _lead(prediction: Prediction, name: str) -> float:

@@ -1,5 +1,5 @@
-"""What people's corrections of near tickets say about a new text: per field a vote, to be merged with the model's own word
-(`tamiz.domain.vote`), and solved tickets to show to a language model.
+"""What people's corrections of near tickets say about a new text: per field a vote, to be merged with the model's own word,
+and solved tickets to show to a language model.
 
 Every account counts once in a neighbourhood, however much it corrected there; a nearer voice counts more than a farther
 one; contradictions take weight from the vote. How much a vote counts is a logistic function of similarity whose numbers
@@ -18,8 +18,7 @@ from datetime import datetime
 from tamiz.domain.gate import conditioned
 from tamiz.domain.ports import Neighbour
 from tamiz.domain.taxonomy import NONE, Field, Taxonomy
-from tamiz.domain.triage import Distribution, Prediction
-from tamiz.domain.vote import Vote, merged
+from tamiz.domain.triage import Distribution, Prediction, Vote
 
 _TINY = 1e-4
 _UNHEARD = 0.005
@@ -132,7 +131,7 @@ def votes(
 
 def _reading(name: str, prediction: Prediction, found: Mapping[str, Vote]) -> str:
     own = prediction.distributions[name]
-    return (merged(own, found[name]) if name in found else own).best[0]
+    return (found[name].of(own) if name in found else own).best[0]
 
 
 def _weight(heard: Heard, own: Distribution, curve: Curve, standing: float | None) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tamiz.domain.budget import upper_bound
-from tamiz.domain.ports import Memory
+from tamiz.domain.ports import Match, Memory, Neighbour
 from tamiz.domain.records import Record, TicketRecord
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import NONE, Taxonomy
@@ -14,12 +14,17 @@ from tamiz.domain.ticket import CanonicalText, Ticket
 from tamiz.domain.triage import Distribution, Prediction, Tier, Vote, Writing
 from tamiz.domain.vectors import digest, open_digest, packed, told_space, unpacked
 from tamiz.pipeline.cascade import question
-from tamiz.pipeline.recall import BUDGET, NOTHING, Entry, Guard, Remembered, refused, unfit
+from tamiz.pipeline.recall import BUDGET, NOTHING, TOLD, Entry, Guard, Remembered, overruled, refused, unfit
+from tamiz.pipeline.vote import examples
+from tamiz.pipeline.vote import votes as vote
 from tamiz.service.judge import Judge
+from tamiz.service.voices import Voices, heard, solved
 from tamiz.service.words import words
 
 NEAREST = 8
 """Tickets that are looked at, among all and among those of which a person said a word."""
+VOICES, HEARD = 20, 0.6
+"""Corrected tickets that may vote, and the cosine from which on they are heard at all."""
 NEWEST = 2_000
 """Judged reuses that count; older ones say little of the model's present tickets."""
 PROVEN = Record(1_000, 2)
@@ -60,6 +65,8 @@ class Recollector:
     whole: Judge
     policy: CachePolicy = field(default_factory=CachePolicy)
     again: frozenset[str] = frozenset()
+    shown: int = 0
+    """Solved tickets to show to a language model."""
 
     @property
     def _model(self) -> str:
@@ -96,28 +103,58 @@ class Recollector:
         self, ticket_id: str, text: CanonicalText, prediction: Prediction, known: Entry | None, guard: Guard
     ) -> Remembered:
         free = ticket_id not in self.again
-        if known is not None and free and not unfit(known):
-            return self._answer(known, Tier.EXACT)
+        same = known if known is not None and free and not unfit(known) else None
         data = packed(prediction.embedding)
+        if same is not None and (same.told or not data):
+            return self._answer(same, Tier.EXACT)
         if not data:
             return NOTHING
+        told = self._near(told_space(self._model), data, VOICES, ticket_id)
+        others = (
+            self._near(self._model, data, NEAREST, ticket_id) if self.policy.verified and not same else []
+        )
         likely = {
-            match.ticket_id: match.similarity
-            for space in (told_space(self._model), self._model)
-            for match in self.memory.search(self.tenant, space, data, NEAREST).matches
-            if match.similarity >= guard.similarity and match.ticket_id != ticket_id
+            one.ticket_id: one.similarity for one in (*told, *others) if one.similarity >= guard.similarity
         }
-        entries = self.store.read(lambda tx: self._entries(tx, likely)) if likely else []
-        found = self._nearest(text, prediction, entries, guard) if self.policy.verified else NOTHING
-        return found if free else NOTHING
+        voices, entries, shown = self.store.read(lambda tx: self._read(tx, told, likely))
+        votes = vote(voices.near, prediction, self._taxonomy, standing=voices.standing)
+        if same is not None and not overruled(same, prediction, votes, self._taxonomy):
+            found = self._answer(same, Tier.EXACT)
+        elif self.policy.verified and free:
+            found = self._nearest(text, prediction, entries, guard, votes)
+        else:
+            found = NOTHING
+        return replace(found, votes={**votes, **found.votes}, examples=shown)
+
+    def _near(self, space: str, data: bytes, k: int, but: str) -> list[Match]:
+        found = self.memory.search(self.tenant, space, data, k).matches
+        return [match for match in found if match.ticket_id != but]
+
+    def _read(
+        self, tx: Tx, told: Sequence[Match], likely: Mapping[str, float]
+    ) -> tuple[Voices, list[Entry], tuple[Neighbour, ...]]:
+        near = [match for match in told if match.similarity >= HEARD]
+        shown = solved(tx, self.tenant, told[: 3 * self.shown]) if self.shown else []
+        return (
+            heard(tx, self.tenant, near, self._taxonomy),
+            self._entries(tx, likely),
+            examples(shown, self.shown, self._taxonomy.primary),
+        )
 
     def _nearest(
-        self, text: CanonicalText, prediction: Prediction, entries: Sequence[Entry], guard: Guard
+        self,
+        text: CanonicalText,
+        prediction: Prediction,
+        entries: Sequence[Entry],
+        guard: Guard,
+        votes: Mapping[str, Vote],
     ) -> Remembered:
         """The first of these whose answer may be served: a person's before a model's, the nearest of them first."""
         reasons: dict[str, str] = {}
         for entry in sorted(entries, key=lambda one: (not one.told, -one.similarity)):
             reason = refused(text, prediction, entry, self._taxonomy, guard)
+            if not reason and overruled(entry, prediction, votes, self._taxonomy):
+                reason = TOLD
             if not reason:
                 if guard.open or entry.told:
                     return self._answer(entry, Tier.VERIFIED)

@@ -35,6 +35,9 @@ WORKER = "worker"
 
 ENRICH_LANE = 1
 
+SHOWN = 3
+"""Solved tickets that a language model is shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -121,7 +124,8 @@ class Triaging:
         memory: Recollection = Forgetful()
         if self.memory is not None:
             again = frozenset(found.checks) if self.enrich else frozenset[str]()
-            memory = Recollector(self.store, self.memory, tenant, judge, self.cache, again)
+            shown = SHOWN if self.enrich else 0
+            memory = Recollector(self.store, self.memory, tenant, judge, self.cache, again, shown)
         return views, shared.triage(tickets, found.stood, stage, memory)
 
     def _saved(

@@ -11,7 +11,7 @@ from tamiz.domain.gate import Policy, decide
 from tamiz.domain.ports import Neighbour
 from tamiz.domain.taxonomy import NONE
 from tamiz.domain.taxonomy_file import default_taxonomy
-from tamiz.domain.vote import Vote, merged
+from tamiz.domain.triage import Vote
 from tamiz.pipeline.vote import Curve, Voice, Weighing, examples, votes
 from tamiz.testing import ScriptedModel
 
@@ -36,12 +36,12 @@ def heard(*voices, answer=None, **more):
 
 def best(found, name="category", answer=None):
     own = prediction(answer).distributions[name]
-    return (merged(own, found[name]) if name in found else own).best[0]
+    return (found[name].of(own) if name in found else own).best[0]
 
 
 def decided(found, answer=None):
     own = prediction(answer)
-    both = {name: merged(d, found[name]) if name in found else d for name, d in own.distributions.items()}
+    both = {name: found[name].of(d) if name in found else d for name, d in own.distributions.items()}
     return {name: f.value for name, f in decide(TAXONOMY, replace(own, distributions=both), Policy()).items()}
 
 
@@ -60,9 +60,9 @@ def test_the_nearer_the_voice_the_more_it_counts() -> None:
 def test_merged_distributions_sum_to_one_and_know_labels_that_the_model_does_not() -> None:
     own = prediction().distributions["category"]
     vote = heard(voice(1, 0.95))["category"]
-    assert sum(merged(own, vote).probabilities) == pytest.approx(1.0)
-    assert merged(own, Vote(0.0, vote.distribution)) == own
-    assert merged(own, Vote(1.0, vote.distribution)) == vote.distribution
+    assert sum(vote.of(own).probabilities) == pytest.approx(1.0)
+    assert Vote(0.0, vote.distribution).of(own) == own
+    assert Vote(1.0, vote.distribution).of(own) == vote.distribution
 
 
 def test_what_stands_nearer_than_a_voice_takes_its_weight() -> None:
