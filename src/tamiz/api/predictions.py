@@ -1,4 +1,5 @@
-"""`/predict` and `/predict_batch`: ask the model directly. Nothing is stored, no language model is asked."""
+"""`/predict` and `/predict_batch`: ask the model, and people's words on tickets like this one. Nothing is stored, no
+language model is asked."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from tamiz.domain.triage import Prediction
 from tamiz.pipeline.answers import answers
 from tamiz.service.flights import SharedModel
 from tamiz.service.judge import Judge
+from tamiz.service.recall import Recollector
 
 Forms = Annotated[list[PredictForm], Field(min_length=1, max_length=100), Body()]
 
@@ -43,15 +45,18 @@ class Predictions:
         judge = parts.judges(tenant)
         judge = replace(judge, model=SharedModel(judge.model, tenant, parts.flights))
         fields = [_field(judge.taxonomy, form.field) for form in forms]
-        return await self._context.threads.predict(lambda: self._answers(judge, forms, fields))
+        return await self._context.threads.predict(lambda: self._answers(tenant, judge, forms, fields))
 
     def _answers(
-        self, judge: Judge, forms: Sequence[PredictForm], fields: Sequence[tx.Field]
+        self, tenant: str, judge: Judge, forms: Sequence[PredictForm], fields: Sequence[tx.Field]
     ) -> list[dict[str, Any]]:
-        clock = self._context.parts.clock
+        clock, memory = self._context.parts.clock, self._context.parts.memory
         started = clock.monotonic()
         texts = [judge.canonicalize(RawMessage(form.subject, form.body)).text for form in forms]
         predictions = answers(judge.model, texts)
+        if memory is not None:
+            recollector = Recollector(self._context.parts.store, memory, tenant, judge)
+            predictions = [recollector.voted(prediction) for prediction in predictions]
         each = (clock.monotonic() - started) * 1e3 / len(forms)
         return [
             {**_answer(judge, prediction, field, form.top_k), "inference_ms": round(each, 3)}

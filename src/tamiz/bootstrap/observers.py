@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +13,7 @@ from tamiz import __version__
 from tamiz.bootstrap.settings import ServeSettings
 from tamiz.domain.errors import MissingExtraError
 from tamiz.domain.ports import Clock, ModelInfo
+from tamiz.domain.records import Record
 from tamiz.domain.stages import Stage, Watch
 from tamiz.jobs import Event, What
 from tamiz.observe.logs import log
@@ -42,6 +43,8 @@ class Observers:
     clock: Clock
     slow_commit: float = 0.25
     traces: Traces | None = None
+    caches: dict[str, tuple[Record, bool]] = field(default_factory=dict)
+    changing: Lock = field(default_factory=Lock)
 
     @classmethod
     def of(cls, settings: ServeSettings, clock: Clock, environ: Mapping[str, str]) -> Observers:
@@ -88,6 +91,18 @@ class Observers:
             kind=done.kind,
             status=record.status.value,
         )
+
+    def cache(self, tenant: str, record: Record, holds: bool) -> None:
+        """A tenant's cache was asked; it is told when it goes over its budget or is back within."""
+        with self.changing:
+            before = self.caches.get(tenant, (record, True))[1]
+            self.caches[tenant] = (record, holds)
+            worst = max(one.wrong / max(1, one.judged) for one, _ in self.caches.values())
+            self.metrics.cache(all(fine for _, fine in self.caches.values()), worst)
+        if before != holds:
+            level = logging.INFO if holds else logging.WARNING
+            what = "cache on" if holds else "cache off"
+            log(what, level, tenant=tenant, judged=record.judged, wrong=record.wrong)
 
     def job(self, event: Event) -> None:
         """Something happened to jobs."""

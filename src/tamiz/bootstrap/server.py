@@ -181,6 +181,7 @@ def _triaging(
         watch=observers.watch,
         memory=open_memory(settings.memory.keep, store),
         cache=cache_policy(settings.memory),
+        cached=observers.cache,
     )
 
 

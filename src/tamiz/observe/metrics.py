@@ -32,6 +32,7 @@ class Metrics:
         self._count_tickets()
         self._count_jobs()
         self._count_store()
+        self._count_memory()
         self._count_desks()
         self._time_steps()
         self._describe_models()
@@ -48,7 +49,12 @@ class Metrics:
             self._coverage.add(name, outcome.decision is Decision.APPLY)
             if outcome.decision in (Decision.APPLY, Decision.RECOMMEND):
                 self._confidence.labels(name).observe(outcome.confidence)
-        if triage.receipt.writer is not None:
+        recall, refusal = triage.receipt.recall, triage.receipt.refusal
+        if recall is not None and not refusal:
+            self._hits.labels(recall.tier.value, "person" if recall.by_person else "model").inc()
+        if refusal:
+            self._refusals.labels(refusal).inc()
+        if triage.receipt.writer is not None and (recall is None or refusal):
             self._asked.labels("failed" if triage.receipt.writer.failure else "answered").inc()
 
     def corrected(self, field: str, wrong: bool, confidence: float | None = None) -> None:
@@ -68,6 +74,11 @@ class Metrics:
     def job(self, kind: str, event: str) -> None:
         """Something happened to a job."""
         self._jobs.labels(kind, event).inc()
+
+    def cache(self, serves: bool, wrong: float) -> None:
+        """Do the caches of all tenants hold their budgets, and what is the largest share of wrong answers?"""
+        self._served.set(float(serves))
+        self._wrong.set(wrong)
 
     def refused(self, model: str) -> None:
         """A model could not be taken into use."""
@@ -181,6 +192,24 @@ class Metrics:
         )
         self._refused = self._counter("tamiz_models_refused_total", "Models that were not taken.")
         self._pauses = self._counter("tamiz_desk_pauses_total", "How often a desk was left alone.", "desk")
+
+    def _count_memory(self) -> None:
+        self._hits = self._counter(
+            "tamiz_cache_hits_total",
+            "Tickets that got the answer of an earlier one: how it was found, and whose answer it was.",
+            "tier",
+            "by",
+        )
+        self._refusals = self._counter(
+            "tamiz_cache_refusals_total", "Near tickets whose answer was not served, by reason.", "reason"
+        )
+        self._served = self._gauge(
+            "tamiz_cache_serves", "1 while no tenant's cache is over its error budget, else 0."
+        )
+        self._served.set(1)
+        self._wrong = self._gauge(
+            "tamiz_cache_wrong_ratio", "Largest share of wrong ones among the judged reuses of a tenant."
+        )
 
     def _count_store(self) -> None:
         self._commits = self._histogram("tamiz_commit_seconds", "Seconds until the disk kept it.", "outcome")

@@ -13,6 +13,7 @@ from tamiz.domain.storage import Tx
 from tamiz.domain.taxonomy import ABSTAIN, Field, Taxonomy
 from tamiz.domain.triage import SCHEMA_VERSION, Decision, FieldTriage
 from tamiz.service.people import standing
+from tamiz.service.reuse import served
 
 UNTRIAGED = FieldTriage(ABSTAIN, 0.0, Decision.REVIEW)
 """A field of which nobody has said anything."""
@@ -34,6 +35,20 @@ class TicketLook:
     def summary(self) -> str:
         """One redacted line; empty until there is a triage."""
         return self.revision.triage.summary if self.revision else ""
+
+    @property
+    def recall(self) -> dict[str, Any] | None:
+        """The earlier ticket whose answer was served; None where it was worked out anew."""
+        if self.revision is None or not served(self.revision.triage):
+            return None
+        one = self.revision.triage.receipt.recall
+        assert one is not None
+        return {
+            "ticket_id": one.ticket_id,
+            "tier": one.tier.value,
+            "similarity": round(one.similarity, 4),
+            "by_person": one.by_person,
+        }
 
     def to_wire(self) -> dict[str, Any] | None:
         """The wire form of a triaged ticket as it stands; None where nothing was said."""
@@ -59,6 +74,8 @@ class TicketLook:
             "triaged_at": moment(self.revision.at) if self.revision else None,
             "triage": self.to_wire(),
             "compact": self.to_compact(),
+            "recall": self.recall,
+            "refusal": self.revision.triage.receipt.refusal if self.revision else "",
             "corrected": dict(self.corrected),
         }
 

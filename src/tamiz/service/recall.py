@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tamiz.domain.budget import upper_bound
@@ -14,6 +14,7 @@ from tamiz.domain.ticket import CanonicalText, Ticket
 from tamiz.domain.triage import Distribution, Prediction, Tier, Vote, Writing
 from tamiz.domain.vectors import digest, open_digest, packed, told_space, unpacked
 from tamiz.pipeline.cascade import question
+from tamiz.pipeline.evidence import Evidence
 from tamiz.pipeline.recall import BUDGET, NOTHING, TOLD, Entry, Guard, Remembered, overruled, refused, unfit
 from tamiz.pipeline.vote import examples
 from tamiz.pipeline.vote import votes as vote
@@ -67,6 +68,8 @@ class Recollector:
     again: frozenset[str] = frozenset()
     shown: int = 0
     """Solved tickets to show to a language model."""
+    hook: Callable[[str, Record, bool], None] = lambda tenant, record, holds: None
+    """Hears of the tenant's record, and whether it holds the budget."""
 
     @property
     def _model(self) -> str:
@@ -94,10 +97,21 @@ class Recollector:
         """What is to be taken into account, ticket by ticket. StoreError."""
         record = self.store.read(lambda tx: tx.reuses.record(self.tenant, self._model, NEWEST))
         guard = replace(self.policy.guard, open=self.policy.holds(record))
+        self.hook(self.tenant, record, guard.open)
         return [
             self._of(ticket.id, text, prediction, entry, guard)
             for ticket, text, prediction, entry in zip(tickets, texts, predictions, known, strict=True)
         ]
+
+    def voted(self, prediction: Prediction) -> Prediction:
+        """A prediction with people's votes in it; nothing is served. StoreError."""
+        data = packed(prediction.embedding)
+        if not data:
+            return prediction
+        told = self._near(told_space(self._model), data, VOICES, "")
+        voices = self.store.read(lambda tx: self._heard(tx, told))
+        votes = vote(voices.near, prediction, self._taxonomy, standing=voices.standing)
+        return Evidence(prediction, votes=votes).voted
 
     def _of(
         self, ticket_id: str, text: CanonicalText, prediction: Prediction, known: Entry | None, guard: Guard
@@ -133,13 +147,16 @@ class Recollector:
     def _read(
         self, tx: Tx, told: Sequence[Match], likely: Mapping[str, float]
     ) -> tuple[Voices, list[Entry], tuple[Neighbour, ...]]:
-        near = [match for match in told if match.similarity >= HEARD]
         shown = solved(tx, self.tenant, told[: 3 * self.shown]) if self.shown else []
         return (
-            heard(tx, self.tenant, near, self._taxonomy),
+            self._heard(tx, told),
             self._entries(tx, likely),
             examples(shown, self.shown, self._taxonomy.primary),
         )
+
+    def _heard(self, tx: Tx, told: Sequence[Match]) -> Voices:
+        near = [match for match in told if match.similarity >= HEARD]
+        return heard(tx, self.tenant, near, self._taxonomy)
 
     def _nearest(
         self,

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from tamiz.domain.errors import LeaseLostError
 from tamiz.domain.ports import Clock, Memory
-from tamiz.domain.records import AuditEntry, Job, Lease, Reuse, Revision, TicketRecord, Vector
+from tamiz.domain.records import AuditEntry, Job, Lease, Record, Reuse, Revision, TicketRecord, Vector
 from tamiz.domain.stages import Watch
 from tamiz.domain.status import Status, status_of
 from tamiz.domain.storage import Store, Tx
@@ -67,6 +67,8 @@ class Triaging:
     """Where earlier tickets are found; without it every ticket is the first."""
     cache: CachePolicy = field(default_factory=CachePolicy)
     flights: Flights = field(default_factory=Flights)
+    cached: Callable[[str, Record, bool], None] = lambda tenant, record, holds: None
+    """Hears of every look at a tenant's cache: its record, and whether it holds its budget."""
 
     def __call__(self, leases: Sequence[Lease]) -> None:
         """Triage the tickets of these leases and complete them. A lease that was lost meanwhile is passed over.
@@ -125,7 +127,9 @@ class Triaging:
         if self.memory is not None:
             again = frozenset(found.checks) if self.enrich else frozenset[str]()
             shown = SHOWN if self.enrich else 0
-            memory = Recollector(self.store, self.memory, tenant, judge, self.cache, again, shown)
+            memory = Recollector(
+                self.store, self.memory, tenant, judge, self.cache, again, shown, self.cached
+            )
         return views, shared.triage(tickets, found.stood, stage, memory)
 
     def _saved(

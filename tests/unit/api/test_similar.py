@@ -106,3 +106,17 @@ def test_without_a_memory_nothing_is_similar(service: Service) -> None:
     one, _ = (service.submit() for _ in range(2))
     service.work()
     assert similar(service, one) == {"ticket_id": one, "searched": 0, "similar": []}
+
+
+def test_a_correction_is_felt_by_the_next_prediction_of_its_tenant_alone(remembering: Service) -> None:
+    text = {"subject": "", "body": "The printer is jammed"}
+    before = remembering.post("/predict", text).json()
+    ticket = remembering.submit(**text)
+    remembering.work()
+    other = PRIMARY.keys[1]
+    answer = remembering.post(f"/tickets/{ticket}/feedback", {"fields": {PRIMARY.name: other}})
+    assert answer.status_code == 200, answer.text
+    after = remembering.post("/predict", {"subject": "", "body": "printer is jammed the"}).json()
+    assert (before["predicted_label"], after["predicted_label"]) == (PRIMARY.keys[0], other)
+    elsewhere = remembering.post("/predict", text, tenant="b").json()
+    assert elsewhere["top_k"] == before["top_k"]

@@ -20,7 +20,7 @@ from tamiz.bootstrap.observers import Observers, find_traces
 from tamiz.bootstrap.settings import ServeSettings
 from tamiz.domain.gate import Policy
 from tamiz.domain.ports import ModelInfo
-from tamiz.domain.records import Job, Lease
+from tamiz.domain.records import Job, Lease, Record
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.jobs import Event as JobEvent
 from tamiz.jobs import What
@@ -206,3 +206,20 @@ def test_afterwards_the_process_speaks_as_before() -> None:
     with json_process():
         assert sys.excepthook is not before[0]
     assert (sys.excepthook, sys.unraisablehook, list(logging.getLogger().handlers)) == before
+
+
+def test_a_cache_says_when_it_switches_itself_off_and_on(stream) -> None:
+    observers = Observers(Metrics(), ManualClock())
+    for tenant, record, holds in (
+        ("a", Record(10, 0), True),
+        ("b", Record(200, 9), False),
+        ("b", Record(201, 9), False),
+        ("a", Record(11, 0), True),
+    ):
+        observers.cache(tenant, record, holds)
+    assert "tamiz_cache_serves 0.0" in page(observers)
+    observers.cache("b", Record(900, 0), True)
+    told = [(line["event"], line["tenant"], line["judged"], line["wrong"]) for line in lines(stream)]
+    assert told == [("cache off", "b", 200, 9), ("cache on", "b", 900, 0)]
+    assert "tamiz_cache_serves 1.0" in page(observers)
+    assert "tamiz_cache_wrong_ratio 0.0" in page(observers)

@@ -22,6 +22,7 @@ from tamiz.domain.ports import Question, Written
 from tamiz.domain.records import QueueState
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.domain.ticket import RawMessage, Ticket
+from tamiz.domain.triage import Recall, Receipt, Tier, Triage, Writing
 from tamiz.observe.logs import ROOT, log, to_stream
 from tamiz.observe.metrics import Metrics
 from tamiz.observe.windows import Coverage, Drift
@@ -202,3 +203,26 @@ def test_a_language_model_is_timed_and_its_failures_are_counted_by_kind() -> Non
     samples = samples_of(metrics.text(list, clock.now()).decode())
     assert samples["tamiz_provider_seconds_sum", name] == 4.0
     assert samples["tamiz_provider_failures_total", *sorted((name, "ProviderUnavailableError"))] == 1
+
+
+def test_hits_and_refusals_of_the_cache_are_counted_by_their_reasons() -> None:
+    metrics = Metrics()
+
+    def told(**memory) -> None:
+        receipt = Receipt("m", "h", "c", "1", **memory)
+        metrics.triaged("triage", "Classified_By_Cache", Triage("t", "s", "subject", {}, "en", receipt))
+
+    told(recall=Recall("x", Tier.EXACT))
+    told(recall=Recall("x", Tier.VERIFIED, 0.95, by_person=True), writer=Writing("w", "h"))
+    told(recall=Recall("x", Tier.WITHHELD, 0.95), refusal="budget")
+    told(refusal="number")
+    page = metrics.text(list, ManualClock().now()).decode()
+    for line in (
+        'tamiz_cache_hits_total{by="model",tier="exact"} 1.0',
+        'tamiz_cache_hits_total{by="person",tier="verified"} 1.0',
+        'tamiz_cache_refusals_total{reason="budget"} 1.0',
+        'tamiz_cache_refusals_total{reason="number"} 1.0',
+    ):
+        assert line in page
+    assert "withheld" not in page
+    assert "tamiz_writer_answers_total{" not in page  # what was written before is no new answer
