@@ -555,6 +555,22 @@ def test_the_queue_is_counted_by_kind(store) -> None:
     ]
 
 
+def test_what_is_left_of_a_lane_is_counted(store) -> None:
+    others = (job("x"), job("y", lane=2, tenant=B), job("z", kind="enrich", lane=2))
+    add_jobs(store, job("a", lane=2), job("b", lane=2), job("c", lane=2, due=T0 + 9 * SECOND), *others)
+
+    def left() -> int:
+        return store.read(lambda tx: tx.jobs.left(A, "triage", 2))
+
+    assert left() == 3
+    _, _, held, dying = lease(store, limit=4)
+    assert left() == 3
+    store.write(lambda tx: tx.jobs.finish(held))
+    store.write(lambda tx: tx.jobs.bury(dying, "poison", T0))
+    assert left() == 2 if dying.job.tenant == B else left() == 1
+    assert store.read(lambda tx: tx.jobs.left(B, "enrich", 2)) == 0
+
+
 # Keys and the audit trail
 
 

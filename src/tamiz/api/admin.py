@@ -8,13 +8,14 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Path, Query, Request, Response
 from pydantic import TypeAdapter
 
-from tamiz.api.admin_forms import DeskForm, EffectForm, KeyForm, ModelForm, UndoForm
+from tamiz.api.admin_forms import BackfillForm, DeskForm, EffectForm, KeyForm, ModelForm, UndoForm
 from tamiz.api.context import Context, caller_of, told
 from tamiz.api.forms import NO_CONTROLS
 from tamiz.api.problems import Problem
 from tamiz.domain import errors as e
 from tamiz.domain.records import Activation
 from tamiz.service.admin import Admin, DesksLook, KeyLook
+from tamiz.service.backfill import Chunk, Past, Remembered
 from tamiz.service.undo import UndoPlan
 
 T = TypeVar("T")
@@ -102,6 +103,23 @@ class Administration:
         """Say that a desk may be written to again."""
         owner, by = _who(request, tenant)
         return told({"resumed": await self._done(lambda: self._admin.resume(owner, form.desk, by))})
+
+    async def backfill(self, request: Request, form: BackfillForm, tenant: Tenant = "") -> Response:
+        """Keep solved tickets of the past, each once however often it is sent: what people said of them stands at once, a
+        model reads them behind all live tickets, and nothing of them is written to a desk."""
+        owner, by = _who(request, tenant)
+        chunk = Chunk(
+            [Past(one.id, one.subject, one.body, one.values, one.at) for one in form.tickets],
+            form.desk,
+            form.account,
+            form.note,
+        )
+        return told(_plain(Remembered, await self._done(lambda: self._admin.backfill(owner, chunk, by))))
+
+    async def unread(self, request: Request, tenant: Tenant = "") -> Response:
+        """How many imported tickets no model has read yet."""
+        owner, _ = _who(request, tenant)
+        return told({"unread": await self._done(lambda: self._admin.unread(owner))})
 
     async def _done(self, work: Callable[[], T]) -> T:
         try:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from tamiz.api.forms import DESK, Moment, Sent, Told
+from tamiz.api.forms import DESK, TEXT, Moment, Sent, Told
 from tamiz.domain.records import Role
+from tamiz.service.backfill import HISTORY, MOST_ID, MOST_ROWS, MOST_TEXT
 
 MODEL = r"^[^\x00-\x1f\x7f/\\]+$"
 PLAIN = r"^[^\x00-\x1f\x7f]+$"
@@ -51,6 +52,41 @@ class DeskForm(Sent):
     """A desk that may be written to again."""
 
     desk: str = Field(min_length=1, max_length=40, pattern=DESK)
+
+
+class PastForm(Sent):
+    """A solved ticket: its id at its desk, its text, and the right values of some fields (null: does not apply)."""
+
+    id: str = Field(min_length=1, max_length=MOST_ID, pattern=PLAIN)
+    subject: str = Field("", max_length=MOST_TEXT, json_schema_extra=TEXT)
+    body: str = Field("", max_length=MOST_TEXT, json_schema_extra=TEXT)
+    values: dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=200)] | None] = Field(
+        min_length=1, max_length=50
+    )
+    at: Moment | None = Field(None, strict=False, description="When it came; null: unknown.")
+
+
+class BackfillForm(Sent):
+    """Solved tickets of one desk, which are kept together or not at all; whose word their values are, and a note."""
+
+    tickets: list[PastForm] = Field(min_length=1, max_length=MOST_ROWS)
+    desk: str = Field(HISTORY, min_length=1, pattern=DESK)
+    account: str = Field(HISTORY, min_length=1, max_length=200, pattern=PLAIN)
+    note: str = Field("", max_length=4_000, json_schema_extra=TEXT)
+
+
+class RememberedView(Told):
+    """How many are new, how many were there, and the ids of those that were imported before with another content."""
+
+    added: int = Field(ge=0)
+    there: int = Field(ge=0)
+    other: list[str]
+
+
+class UnreadView(Told):
+    """How many imported tickets no model has read yet."""
+
+    unread: int = Field(ge=0)
 
 
 class MadeKeyView(Told):

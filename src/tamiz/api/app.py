@@ -118,6 +118,7 @@ def admin_endpoints(context: Context, seam: Admin) -> list[Endpoint]:
     """Every endpoint for administrators."""
     one = Administration(context, seam)
     keys, model, undo, desks = "/admin/keys", "/admin/model", "/admin/undo", "/admin/desks"
+    past = "/admin/backfill"
     active, unsound = {200: a.ActiveView}, (404, 409, 422)
     told: list[tuple[str, str, Callable[..., Any], Answers]] = [
         ("POST", keys, one.create_key, Answers({201: a.MadeKeyView})),
@@ -131,6 +132,8 @@ def admin_endpoints(context: Context, seam: Admin) -> list[Endpoint]:
         ("GET", desks, one.desks, Answers({200: a.DesksView}, (422,))),
         ("POST", f"{desks}/retry", one.retry, Answers({204: None}, (409,))),
         ("POST", f"{desks}/resume", one.resume, Answers({200: a.ResumedView})),
+        ("POST", past, one.backfill, Answers({200: a.RememberedView})),
+        ("GET", past, one.unread, Answers({200: a.UnreadView}, (422,))),
     ]
     return [Endpoint(method, path, answer, "admin", answers) for method, path, answer, answers in told]
 

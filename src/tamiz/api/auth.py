@@ -48,6 +48,8 @@ NEEDS: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/admin/desks"): Role.ADMIN,
     ("POST", "/admin/desks/retry"): Role.ADMIN,
     ("POST", "/admin/desks/resume"): Role.ADMIN,
+    ("POST", "/admin/backfill"): Role.ADMIN,
+    ("GET", "/admin/backfill"): Role.ADMIN,
     ("GET", "/openapi.json"): Role.SUBMIT,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/health"): PUBLIC,

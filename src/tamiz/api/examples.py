@@ -80,6 +80,7 @@ def _admin(field: str, label: str) -> dict[tuple[str, str], Example]:
     hashes = {name: _MODEL[name] for name in ("name", "content_hash", "classes_hash")}
     active = {"model": {"tenant": "default", **hashes, "prose_hash": "", "at": at, "by": "ana", "number": 1}}
     place = {"ticket_id": TICKET, "desk": "it", "external_id": "IT-1"}
+    past = {"id": "INC0001", "subject": "VPN", "body": "It dropped.", "values": {field: label}, "at": at}
     values = {"back": {field: None}, "away": {field: label}, "kept": {}, "cancelled": [], "review": {}}
     model_hash = _MODEL["content_hash"]
     told = {"tenant": "default", "model_hash": model_hash, "since": at, "made_at": at, "fields": [field]}
@@ -100,6 +101,10 @@ def _admin(field: str, label: str) -> dict[tuple[str, str], Example]:
         ("GET", "/admin/desks"): Example(None, {200: {"parked": [parked], "pauses": [pause]}}),
         ("POST", "/admin/desks/retry"): Example(effect),
         ("POST", "/admin/desks/resume"): Example({"desk": "it"}, {200: {"resumed": True}}),
+        ("POST", "/admin/backfill"): Example(
+            {"tickets": [past], "desk": "history"}, {200: {"added": 1, "there": 0, "other": []}}
+        ),
+        ("GET", "/admin/backfill"): Example(None, {200: {"unread": 1}}),
     }
 
 

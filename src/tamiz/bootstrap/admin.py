@@ -55,6 +55,11 @@ def _store_or_service(settings: Settings, until: float) -> Store | RemoteAdmin:
         time.sleep(LOOK)
 
 
+def taxonomy_of(settings: Settings, admin: Admin, tenant: str) -> Taxonomy:
+    """The taxonomy of the model that triages a tenant's tickets. ArtifactError."""
+    return FolderShelf(settings, SystemClock()).taxonomy_of(admin.active(tenant))
+
+
 def local_admin(settings: Settings, store: Store) -> StoreAdmin:
     """Over a store of this process. Models are opened only where a command means one."""
     clock = SystemClock()

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from tamiz.domain.errors import InputError, StoreError, StoreUnavailableError, TamizError
 from tamiz.domain.records import Activation, Role
 from tamiz.service.admin import DesksLook, KeyLook
+from tamiz.service.backfill import Chunk, Remembered
 from tamiz.service.undo import UndoPlan
 
 T = TypeVar("T")
@@ -90,6 +91,15 @@ class RemoteAdmin:
         """A desk may be written to again."""
         return bool(self._ask("POST", "/admin/desks/resume", tenant, {"desk": desk})["resumed"])
 
+    def backfill(self, tenant: str, chunk: Chunk, by: str) -> Remembered:
+        """Keep solved tickets of the past."""
+        sent = TypeAdapter(Chunk).dump_python(chunk, mode="json")
+        return self._read(Remembered, self._ask("POST", "/admin/backfill", tenant, sent))
+
+    def unread(self, tenant: str) -> int:
+        """How many of them no model has read yet."""
+        return int(self._ask("GET", "/admin/backfill", tenant)["unread"])
+
     def _activation(self, answer: Mapping[str, Any]) -> Activation | None:
         return self._read(Activation, answer["model"]) if answer["model"] is not None else None
 
@@ -117,7 +127,8 @@ class RemoteAdmin:
     def _exchange(self, method: str, target: str, sent: Mapping[str, Any] | None) -> tuple[int, bytes]:
         place = urlsplit(self._address)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        body = None if sent is None else json.dumps(sent).encode("ascii")
+        # Not as escapes: a text of a foreign script would be three times as long.
+        body = None if sent is None else json.dumps(sent, ensure_ascii=False).encode("utf-8")
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=self._timeout)
         try:
             self._connect(connection)

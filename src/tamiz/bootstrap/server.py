@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -104,18 +104,21 @@ class Service:
         return self.metrics.text(lambda: states, self.clock.now()).decode()
 
 
-def open_service(settings: Settings) -> Service:
-    """Open model, store and workers. ArtifactError, StoreError, MissingExtraError, ConfigError."""
+def open_service(settings: Settings, only: Collection[str] = ()) -> Service:
+    """Open model, store and workers; where kinds of jobs are named, workers for these alone, and no key is made.
+    ArtifactError, StoreError, MissingExtraError, ConfigError."""
     observers = Observers.of(settings.serve, SteadyClock(SystemClock()), os.environ)
     store = open_store(settings, observers.store)
     with ExitStack() as opened:
         opened.callback(store.close)
-        service = _service(settings, store, observers)
+        service = _service(settings, store, observers, only)
         opened.pop_all()
     return service
 
 
-def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: Observers) -> Service:
+def _service(
+    settings: Settings, store: SqliteStore | PostgresStore, observers: Observers, only: Collection[str]
+) -> Service:
     clock = observers.clock
     bits = random.SystemRandom().getrandbits
     metrics, changed = observers.metrics, list[Callable[[str, str], None]]()
@@ -147,7 +150,8 @@ def _service(settings: Settings, store: SqliteStore | PostgresStore, observers: 
     if judges(DEFAULT_TENANT).enriches:
         slow = replace(fast, enrich=True)
         workers.append(worker({ENRICH: slow}, replace(loop, batch=4, lease=ENRICH_LEASE)))
-    key_file = _first_key(settings, store, clock, bits)
+    workers = [one for one in workers if not only or {*one.kinds} <= {*only}]
+    key_file = None if only else _first_key(settings, store, clock, bits)
     pool = Pool(workers, clock, give_way)
     return Service(
         store,

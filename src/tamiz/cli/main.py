@@ -15,6 +15,7 @@ import typer
 
 from tamiz import __version__
 from tamiz.cli import (
+    backfill,
     backtest,
     chat,
     data,
@@ -71,6 +72,7 @@ app.command("backtest", epilog=backtest.EXAMPLES)(backtest.command)
 app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("work", epilog=work.EXAMPLES)(work.command)
 app.command("replay", epilog=replay.EXAMPLES)(replay.command)
+app.command("backfill", epilog=backfill.EXAMPLES)(backfill.command)
 app.command("undo", epilog=undo.EXAMPLES)(undo.command)
 app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")

@@ -160,6 +160,10 @@ class Jobs(Protocol):
         """The queue by kind of job."""
         ...
 
+    def left(self, tenant: str, kind: str, lane: int) -> int:
+        """How many jobs of a tenant's lane wait or are leased."""
+        ...
+
 
 class Keys(Protocol):
     """API keys."""

@@ -10,6 +10,8 @@ from uuid import UUID
 Language = Literal["en", "es", "mixed", "other"]
 
 DEFAULT_TENANT = "default"
+PAST = "backfill:"
+"""How the version of a source begins that was solved before Tamiz knew it; a digest of what was imported follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class Source:
     desk: str = "cli"
     external_id: str = ""
     version: str = ""
+
+    @property
+    def past(self) -> bool:
+        """Was the ticket solved before it came here? Then nothing is ever written to its desk."""
+        return self.version.startswith(PAST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from tamiz.domain.outbox import Effect, Pause
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import Activation, Role
 from tamiz.domain.storage import Store
-from tamiz.service import keys, models, push_end, undo
+from tamiz.service import backfill, keys, models, push_end, undo
 from tamiz.service.accept import Bits
+from tamiz.service.backfill import Chunk, Remembered
 from tamiz.service.push_plan import Taxonomies
 from tamiz.service.undo import UndoPlan
 
@@ -109,6 +110,14 @@ class Admin(Protocol):
         """A desk may be written to again; False where it was not paused."""
         ...
 
+    def backfill(self, tenant: str, chunk: Chunk, by: str) -> Remembered:
+        """Keep solved tickets of the past, each once. DataError, ConfigError, BadCorrectionError."""
+        ...
+
+    def unread(self, tenant: str) -> int:
+        """How many of them no model has read yet."""
+        ...
+
 
 class Models(models.Shelf, Protocol):
     """The shelf, and what is known of a model that may have left it."""
@@ -189,6 +198,15 @@ class StoreAdmin:
     def resume(self, tenant: str, desk: str, by: str) -> bool:
         """A desk may be written to again."""
         return push_end.resume(self.store, self.clock, tenant, desk, by)
+
+    def backfill(self, tenant: str, chunk: Chunk, by: str) -> Remembered:
+        """Keep solved tickets of the past."""
+        taxonomy = self.taxonomies(tenant)
+        return backfill.remember(self.store, self.clock, self.bits, taxonomy, tenant, chunk, by)
+
+    def unread(self, tenant: str) -> int:
+        """How many of them no model has read yet."""
+        return backfill.left(self.store, tenant)
 
     def _content_hash(self, tenant: str, model: str) -> str:
         """The version that is meant, also where it has left the shelf. ConfigError where it could be one of several: after

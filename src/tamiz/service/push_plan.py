@@ -49,9 +49,11 @@ class Planning:
     bits: Bits
 
     def __call__(self, tx: Tx, record: TicketRecord, revision: Revision) -> None:
-        """Plan this revision of a ticket. Nothing for a ticket that comes from no desk of ours."""
+        """Plan this revision of a ticket. Nothing for a ticket that comes from no desk of ours, or was solved there
+        before we knew it."""
         source, now = record.source, self.clock.now()
-        seat = self.seats(record.tenant, source.desk) if source.external_id else None
+        ours = source.external_id and not source.past
+        seat = self.seats(record.tenant, source.desk) if ours else None
         if seat is None:
             return
         effects = _superseded(tx, tx.outbox.of_ticket(record.tenant, record.id), now)

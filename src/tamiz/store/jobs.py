@@ -71,6 +71,10 @@ SELECT kind, state, count(*), min(due) FROM jobs WHERE state = 'ready' GROUP BY 
 UNION ALL SELECT kind, state, count(*), 0 FROM jobs WHERE state = 'leased' GROUP BY kind, state
 UNION ALL SELECT kind, state, count(*), 0 FROM jobs WHERE state = 'dead' GROUP BY kind, state
 """
+_LEFT = """
+SELECT (SELECT count(*) FROM jobs WHERE state = 'ready' AND kind = :kind AND lane = :lane AND tenant = :tenant)
+     + (SELECT count(*) FROM jobs WHERE state = 'leased' AND kind = :kind AND lane = :lane AND tenant = :tenant)
+"""
 
 
 def _job(row: Any) -> Job:
@@ -184,6 +188,12 @@ class SqlJobs:
             )
             found[kind] = replace(found.get(kind, QueueState(kind)), **counted)
         return [found[kind] for kind in sorted(found)]
+
+    def left(self, tenant: str, kind: str, lane: int) -> int:
+        """How many jobs of a tenant's lane wait or are leased."""
+        row = self._sql.one(_LEFT, tenant=tenant, kind=kind, lane=lane)
+        assert row is not None
+        return int(row[0])
 
     def _fenced(self, lease: Lease, statement: str, **values: Any) -> None:
         if not self._sql.run(statement, **_held(lease), **values):

@@ -121,6 +121,13 @@ class MemoryJobs:
             for kind in sorted({row.job.kind for row in rows})
         ]
 
+    def left(self, tenant: str, kind: str, lane: int) -> int:
+        place = (tenant, kind, lane)
+        return sum(
+            (row.job.tenant, row.job.kind, row.job.lane) == place and row.state is not JobState.DEAD
+            for row in self._jobs.rows.values()
+        )
+
     def _find(self, lease: Lease) -> _JobRow | None:
         row = self._jobs.get((lease.job.tenant, lease.job.id))
         if row is None or row.state is not JobState.LEASED:

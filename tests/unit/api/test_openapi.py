@@ -24,7 +24,13 @@ CASES = int(os.environ.get("TAMIZ_API_CASES", "400"))
 """Generated requests; a long campaign sets more."""
 
 
-TAXONOMY_DECIDES = {"/tickets/{ticket_id}/feedback", "/predict", "/predict_batch", "/admin/undo"}
+TAXONOMY_DECIDES = {
+    "/tickets/{ticket_id}/feedback",
+    "/predict",
+    "/predict_batch",
+    "/admin/undo",
+    "/admin/backfill",
+}
 """Where names of fields and labels are sent: the schema cannot know a tenant's."""
 
 
