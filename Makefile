@@ -25,7 +25,7 @@ chaos: $(VENV)/.dev
 		tests/acceptance/test_any_input.py tests/unit/llm/test_decode.py
 	TAMIZ_RACES=10000 TAMIZ_PATTERNS=all TAMIZ_API_CASES=20000 $(BIN)/python -m pytest -rP tests/unit/jobs/test_races.py \
 		tests/unit/text/test_every_pattern.py tests/unit/api/test_openapi.py tests/unit/api/test_real_service.py
-	TAMIZ_KILLS=1650 TAMIZ_POWER_CUTS=2000 $(BIN)/python -m pytest -rP tests/chaos
+	TAMIZ_KILLS=1650 TAMIZ_POWER_CUTS=2000 TAMIZ_BACKFILL_ROWS=100000 TAMIZ_BACKFILL_KILLS=20 $(BIN)/python -m pytest -rP tests/chaos
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tamiz.lab.bench

@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -87,7 +87,7 @@ def read_history(path: Path, taxonomy: Taxonomy, choices: Mapping[str, str], she
             raise ConfigError(key="--column", mistake=f"there is no '{role}', but: {known}")
     table = read_table(path, sheet)
     mapping = _mapping(table, choices)
-    columns = matched_columns(table, mapping, taxonomy)
+    columns = matched_columns(*_offered(table, mapping, choices, taxonomy), taxonomy)
     if not columns:
         told = f"no column labels a field of '{taxonomy.name}' ({', '.join(fields)})"
         listed = ", ".join(table.columns)
@@ -115,13 +115,14 @@ def write_aside(aside: Iterable[Aside], path: Path) -> int:
     """Write what was put aside as CSV, at once or not at all, and count it. The row is JSON, so that no cell of it is a
     formula to a spreadsheet. ConfigError where the file cannot be written."""
     rows = [(one.line, "yes" if one.kept else "no", one.reason, one.row) for one in aside]
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.part")
     try:
         with fresh.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("line", "imported", "reason", "row"), *rows])
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
         mistake = f"{path} cannot be written ({error.strerror}). Name a file that can with --aside FILE"
         raise ConfigError(key="--aside", mistake=mistake) from error
     return len(rows)
@@ -133,6 +134,28 @@ def _mapping(table: Table, choices: Mapping[str, str]) -> ColumnMapping:
     if guessed and fold_header(mapping.id or "") in PLACES:
         return replace(mapping, id=None)
     return mapping
+
+
+def _offered(
+    table: Table, mapping: ColumnMapping, choices: Mapping[str, str], taxonomy: Taxonomy
+) -> tuple[Table, ColumnMapping]:
+    """Table and mapping without columns that a person wants ignored, or whose header names a field for which another was chosen."""
+    chosen = {fold_header(column): role for column, role in choices.items()}
+    taken = {
+        fold_header(name)
+        for f in taxonomy.choices
+        if f.name in chosen.values()
+        for name in (f.name, *f.display.values())
+    }
+    kept = [
+        c
+        for c in table.columns
+        if chosen.get(fold_header(c), "" if fold_header(c) not in taken else "ignore") != "ignore"
+    ]
+    labels, others = ([c for c in listed if c in kept] for listed in (mapping.labels, mapping.candidates))
+    return replace(table, columns=tuple(kept)), replace(
+        mapping, labels=tuple(labels), candidates=tuple(others)
+    )
 
 
 def _each(

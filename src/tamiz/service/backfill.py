@@ -128,7 +128,7 @@ def _size(past: Past) -> int:
     text = past.subject + past.body
     if len(text) * _WIDEST <= MOST_TEXT:
         return len(text)
-    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")) - 2
 
 
 def cut(tickets: Iterable[Past]) -> Iterator[list[Past]]:

@@ -22,6 +22,7 @@ from tamiz.bootstrap.admin_http import RemoteAdmin
 from tamiz.domain.errors import (
     ConfigError,
     ConflictError,
+    DataError,
     InputError,
     ModelNotFoundError,
     NoEarlierModelError,
@@ -36,6 +37,7 @@ from tamiz.domain.records import Correction, Role
 from tamiz.domain.status import Status
 from tamiz.domain.triage import Decision
 from tamiz.service.admin import PLANS, Admin
+from tamiz.service.backfill import MOST_TEXT, Chunk, Past, Remembered, cut
 from tamiz.service.judge import Judge
 from tamiz.service.replay import replay
 from tamiz.testing.memory_store import MemoryStore
@@ -241,6 +243,42 @@ def test_what_waits_for_a_person_is_shown_tried_again_and_let_go(house: House) -
     assert house.admin.desks("a").parked == house.admin.desks("a").pauses == []
     assert house.admin.desks("b") == house.admin.desks("a")
     assert house.acts() == [("push again", house.by()), ("resume desk", house.by())]
+
+
+def test_solved_tickets_are_kept_once_and_read_later(house: House) -> None:
+    label, at = PRIMARY.keys[0], house.service.clock.now() - timedelta(days=9, microseconds=1)
+    tickets = [
+        Past(f"INC{n}", "VPN \u00e9\U0001f600", "It drops.", {PRIMARY.name: label}, at) for n in range(3)
+    ]
+    chunk = Chunk(tickets, "itsm", "history", "backfill of a.csv")
+    assert house.admin.backfill("a", chunk, "ana") == Remembered(3, 0)
+    other = replace(chunk, tickets=[replace(tickets[0], body="Other."), *tickets[1:]])
+    assert house.admin.backfill("a", other, "ana") == Remembered(0, 2, ("INC0",))
+    assert (house.admin.unread("a"), house.admin.unread("b")) == (3, 0)
+    found = house.store.read(lambda tx: tx.tickets.by_source("a", "itsm", "INC2"))
+    assert (found.status, found.received_at) == (Status.CORRECTED, at)
+    house.service.work()
+    assert house.admin.unread("a") == 0
+    assert house.shown(found.id)["compact"][PRIMARY.name] == label
+    assert house.acts()[0] == ("backfill", house.by())
+    wrong = replace(chunk, tickets=[Past("INC9", "", "x", {PRIMARY.name: "red"})])
+    with pytest.raises(DataError, match=r"'INC9'.*'red' is no value"):
+        house.admin.backfill("a", wrong, "ana")
+    with pytest.raises((ConfigError, InputError)):
+        house.admin.backfill("a", replace(chunk, desk="No Desk"), "ana")
+
+
+def test_the_largest_chunk_that_is_cut_fits_into_a_request(house: House) -> None:
+    names = [f.name for f in TAXONOMY.choices if not f.parent and f.matrix is None]
+    values = {name: TAXONOMY.field(name).keys[0] for name in names}
+    texts = ['"\U0001f600' * 1_500] * 200 + [
+        "\x01" * (MOST_TEXT // 6),
+        "x" * MOST_TEXT,
+        "\u20ac" * (MOST_TEXT // 3),
+    ]
+    tickets = [Past(f"INC{n}", "", text, values) for n, text in enumerate(texts)]
+    done = [house.admin.backfill("a", Chunk(part), "ana").added for part in cut(tickets)]
+    assert sum(done) == len(tickets)
 
 
 def test_what_does_not_answer_as_a_service_is_told(house: House) -> None:

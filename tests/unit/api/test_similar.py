@@ -16,6 +16,7 @@ from tamiz.domain.records import Role
 from tamiz.domain.status import Status
 from tamiz.memory.exact import ExactIndex
 from tamiz.memory.spaces import Spaces
+from tamiz.service.backfill import Chunk, Past
 from tamiz.service.judge import Judge
 from tamiz.testing.memory_store import MemoryStore
 
@@ -120,3 +121,14 @@ def test_a_correction_is_felt_by_the_next_prediction_of_its_tenant_alone(remembe
     assert (before["predicted_label"], after["predicted_label"]) == (PRIMARY.keys[0], other)
     elsewhere = remembering.post("/predict", text, tenant="b").json()
     assert elsewhere["top_k"] == before["top_k"]
+
+
+def test_a_ticket_of_the_past_is_found_once_a_model_has_read_it(remembering: Service) -> None:
+    name = remembering.submit(subject="", body="VPN down")
+    label = PRIMARY.keys[-1]
+    chunk = Chunk([Past("INC1", "", "The VPN was down", {PRIMARY.name: label})])
+    assert remembering.parts.admin.backfill("a", chunk, "ana").added == 1
+    remembering.work()
+    [found] = similar(remembering, name)["similar"]
+    assert (found["status"], found["resolved_by"]) == (Status.CORRECTED.value, "person")
+    assert found["labels"][PRIMARY.name] == label

@@ -8,10 +8,11 @@ import pytest
 
 from tamiz.domain.gate import FieldPolicy, Policy
 from tamiz.domain.outbox import EffectState
-from tamiz.domain.records import Correction, Job
+from tamiz.domain.records import Correction, Job, TicketQuery
 from tamiz.domain.ticket import RawMessage, Source, Ticket
 from tamiz.domain.triage import Decision, FieldTriage
 from tamiz.service.accept import PUSH, TRIAGE
+from tamiz.service.backfill import Chunk, Past, remember
 from tamiz.service.judge import Judge
 from tamiz.service.push_plan import SUPERSEDED, Planning
 from tamiz.service.weigh import LOWERING, PERSON, RELATION
@@ -205,3 +206,18 @@ def test_a_triage_and_its_effect_are_one_transaction() -> None:
     assert (effect.name, effect.values, effect.desk) == ("triage:1", {"category": LABEL}, DESK)
     assert effect.cause.model_hash == model.info.content_hash
     assert [one.kind for one in house.store.read(lambda tx: tx.jobs.states())] == [PUSH]
+
+
+def test_nothing_is_planned_for_a_ticket_of_the_past() -> None:
+    house = Rig()
+    house.open("IT-2")
+    given = {"urgency": URGENT}
+    for desk in (DESK, "elsewhere"):
+        chunk = Chunk([Past("IT-1", "VPN", "It drops.", given)], desk=desk)
+        bits = Random(2).getrandbits
+        remember(house.store, house.clock, bits, TAXONOMY, TENANT, chunk, "ana")
+    for record in house.store.read(lambda tx: tx.tickets.page(TENANT, TicketQuery())):
+        house.triage(record.id, category=LABEL, urgency=MIDDLE)
+    assert [one.external_id for one in house.effects("IT-2")] == ["IT-2"]
+    jobs = house.store.read(lambda tx: tx.jobs.states())
+    assert {one.kind: one.waiting for one in jobs} == {PUSH: 1, TRIAGE: 2}
