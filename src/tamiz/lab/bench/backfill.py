@@ -119,8 +119,8 @@ def _taxonomy(home: Path) -> Any:
         return taxonomy_of(at(home), admin, DEFAULT_TENANT)
 
 
-def measured(rows: int) -> Mapping[str, Any]:
-    """Everything, on a table of so many rows."""
+def measured(rows: int, note: str) -> Mapping[str, Any]:
+    """Everything, on a table of so many rows; `note` says what else the machine did."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         table = written(folder / "history.csv", rows)
@@ -130,6 +130,7 @@ def measured(rows: int) -> Mapping[str, Any]:
             "processor": processor(),
             "cores": os.cpu_count(),
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "note": note,
             "rows": rows,
             "labels_per_row": round(sum(len(one.values) for one in past) / len(past), 1),
             "megabytes": megabytes,
@@ -145,8 +146,9 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--out", type=Path, default=FIGURES / "backfill.json")
+    parser.add_argument("--note", default="on a machine that did nothing else")
     told = parser.parse_args()
-    report = measured(told.rows)
+    report = measured(told.rows, told.note)
     told.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     print(json.dumps(report, indent=1))
 

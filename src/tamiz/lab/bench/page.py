@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tamiz.lab.bench.backfill_page import backfill_section
 from tamiz.lab.bench.contrast_page import contrast_section
 from tamiz.lab.bench.llm_page import llm_section
 from tamiz.lab.bench.service_page import service_section
@@ -73,6 +74,7 @@ def written() -> Path:
         *speed_table(speed["timings"]),
         "",
         *service_section(FIGURES),
+        *backfill_section(FIGURES),
         *contrast_section(FIGURES),
         *llm_section(FIGURES),
         "## Quality",
