@@ -168,6 +168,7 @@ def test_an_import_through_a_service_that_is_killed_goes_on(home: Path, tmp_path
             _, told = process.communicate()
             assert process.returncode == 7, told
             assert "did not answer" in told or "does not answer" in told
+            assert "Run the same command again" in told
     assert 0 < count(database) < rows
     last = started(command, home)
     _, told = last.communicate(timeout=PATIENCE)

@@ -24,9 +24,9 @@ from rich.text import Text
 from tamiz.bootstrap.who import user_name
 from tamiz.cli.console import administered, err, settings
 from tamiz.cli.tables import Columns, choices
-from tamiz.domain.errors import ConfigError, DataError
+from tamiz.domain.errors import ConfigError, DataError, StoreError
 from tamiz.domain.ticket import DEFAULT_TENANT
-from tamiz.service.backfill import HISTORY, Chunk, Past, Remembered, cut
+from tamiz.service.backfill import HISTORY, Chunk, Past, Remembered, check_chunk, cut
 
 if TYPE_CHECKING:
     from tamiz.lab.history import Aside, History
@@ -42,6 +42,7 @@ EXAMPLES = """Examples:
 
   tamiz backfill --status"""
 
+READ = "No imported ticket waits for the model."
 SPAN = 3.0
 """Seconds over which the model's speed is taken."""
 REASONS = 8
@@ -80,7 +81,8 @@ def command(
         )
     with administered() as admin:
         if tickets is not None:
-            chunk = Chunk((), desk, by, f"backfill of {tickets.name}"[:200])
+            name = tickets.name.encode("utf-8", "replace").decode("utf-8")
+            chunk = Chunk((), desk, by, f"backfill of {name}"[:200])
             place = aside or tickets.with_name(f"{tickets.stem}.aside.csv")
             Import(admin, tenant, tickets, chunk, place).run(choices(columns), dry_run)
         if not (triage or dry_run):
@@ -106,6 +108,7 @@ class Import:
 
         with err.status("reading"):
             taxonomy = taxonomy_of(settings(), self.admin, self.tenant)
+            check_chunk(taxonomy, self.chunk)
             history = read_history(self.path, taxonomy, roles)
         self._tell_read(history)
         self._put(history.aside, dry_run)
@@ -125,12 +128,19 @@ class Import:
         with _bar() as bar:
             task = bar.add_task("importing", total=len(tickets))
             for part in cut(tickets):
-                done = self.admin.backfill(self.tenant, replace(self.chunk, tickets=part), user_name())
+                done = self._kept(replace(self.chunk, tickets=part))
                 total = Remembered(
                     total.added + done.added, total.there + done.there, (*total.other, *done.other)
                 )
                 bar.advance(task, len(part))
         return total
+
+    def _kept(self, chunk: Chunk) -> Remembered:
+        try:
+            return self.admin.backfill(self.tenant, chunk, user_name())
+        except StoreError:
+            _say("Interrupted. Run the same command again: it goes on where it was, and doubles nothing.")
+            raise
 
     def _put(self, aside: Sequence[Aside], dry_run: bool) -> None:
         """Write the file of what was put aside, and tell why it was."""
@@ -172,23 +182,23 @@ def _tell_unread(admin: Admin, tenant: str) -> None:
 
     begun, number = time.monotonic(), admin.unread(tenant)
     if not number:
-        _say("The model has read all of them.")
+        _say(READ)
     elif not served(admin):
         _say(
-            f"{number:,} wait for the model. No service runs: `tamiz serve` reads them, or `tamiz backfill --triage`."
+            f"{number:,} wait for the model. `tamiz serve` reads them when it runs, `tamiz backfill --triage` does now."
         )
     else:
         time.sleep(SPAN)
         now = admin.unread(tenant)
         speed = (number - now) / (time.monotonic() - begun)
-        told = (
-            f"{speed:,.0f} a second: {now / speed / 60:,.0f} minutes"
-            if speed > 0
-            else "live tickets go first"
-        )
+        told = "live tickets go first" if speed <= 0 else f"{speed:,.0f} a second, {_span(now / speed)}"
         _say(
             f"{now:,} wait for the model behind all live tickets ({told}). `tamiz backfill --status` tells again."
         )
+
+
+def _span(seconds: float) -> str:
+    return f"some {seconds / 60:,.0f} minutes" if seconds >= 90 else f"some {seconds:,.0f} seconds"
 
 
 def _follow(tenant: str) -> None:
@@ -202,7 +212,7 @@ def _follow(tenant: str) -> None:
                 total = number
                 task = bar.add_task("the model reads", total=total)
             bar.update(task, completed=max(0, total - number))
-    _say("The model has read all of them.")
+    _say(READ)
 
 
 def _bar() -> Progress:

@@ -65,7 +65,7 @@ def test_a_repeated_import_adds_nothing_and_a_longer_file_its_new_rows(run, tmp_
     path = written(tmp_path / "a.csv", [["INC1", "x", "Something else", ONE, ""], ["INC9", "", "", ONE, ""]])
     first = run("backfill", path)
     assert "Imported: 6 of 8 rows." in first.stderr
-    assert "6 wait for the model. No service runs: `tamiz serve`" in first.stderr
+    assert "6 wait for the model. `tamiz serve` reads them when it runs" in first.stderr
     assert "2 rows are put aside" in first.stderr
     with (tmp_path / "a.aside.csv").open(encoding="utf-8", newline="") as file:
         aside = list(csv.DictReader(file))
@@ -86,11 +86,11 @@ def test_a_repeated_import_adds_nothing_and_a_longer_file_its_new_rows(run, tmp_
 def test_the_model_reads_them_here_where_no_service_runs(run, tmp_path) -> None:
     told = run("backfill", written(tmp_path / "a.csv"), "--triage")
     assert told.exit_code == 0, told.exception
-    assert "The model has read all of them." in told.stderr
+    assert "No imported ticket waits for the model." in told.stderr
     found = kept(tmp_path)
     assert {(one.status, one.revision, one.language) for one in found} == {(Status.CORRECTED, 1, "en")}
     assert not (tmp_path / "home" / "first-key").exists()
-    assert "has read all" in run("backfill", "--status").stderr
+    assert "No imported ticket waits" in run("backfill", "--status").stderr
 
 
 def test_what_goes_wrong_says_what_to_do(run, tmp_path) -> None:
@@ -123,14 +123,15 @@ def test_it_goes_through_the_service_that_runs_and_the_past_is_found_there(run, 
     try:
         told = run("backfill", path, "--desk", "itsm")
         assert "Imported: 250 of 250 rows." in told.stderr, told.exception
-        assert re.search(r"wait for the model behind all live tickets|has read all of them", told.stderr)
+        assert re.search(r"wait for the model behind all live tickets|No imported ticket waits", told.stderr)
         followed = run("backfill", path, "--desk", "itsm", "--triage").stderr
         assert "Imported: 0 of 250 rows, 250 were there already." in followed
-        assert "The model has read all of them." in followed
-        live = service.triaged("The VPN drops every ten minutes since this morning")
+        assert "No imported ticket waits for the model." in followed
+        live = service.triaged(rows(1)[0][2])
         near = service.get(f"/tickets/{live['ticket_id']}/similar", service.key)[1]
     finally:
         assert service.stop() == 0
+    assert live["triage"]["fields"]["category"]["value"] == ONE  # what people said of the same text before
     assert near["searched"] == 250
     assert {one["resolved_by"] for one in near["similar"]} == {"person"}
     assert {one["labels"]["category"] for one in near["similar"]} <= {ONE, TWO}
