@@ -37,7 +37,7 @@ def backfill_section(folder: Path) -> list[str]:
         ],
         "",
         f"Live tickets that one client hands in meanwhile get their 202 after {beside['p50_ms']} ms in the median and",
-        f"{beside['p99_ms']} ms at p99; at rest it was {rest['p50_ms']} and {rest['p99_ms']}. The model then reads",
-        f"{service['model_reads_per_second']} imported tickets a second.",
+        f"{beside['p99_ms']} ms at p99; before it was {rest['p50_ms']} and {rest['p99_ms']}. The model then read",
+        f"{service['model_reads_per_second']} imported tickets a second under the same conditions; it reads them as it reads live ones.",
         "",
     ]
