@@ -29,7 +29,15 @@ def _graph() -> VectorIndex:
     return GraphIndex()
 
 
-@pytest.fixture(params=[ExactIndex, _graph], ids=["exact", "graph"])
+def _chroma() -> VectorIndex:
+    if find_spec("chromadb") is None:
+        pytest.skip("Chroma needs the extra 'chroma'")
+    from tamiz.memory.chroma import ChromaIndex
+
+    return ChromaIndex()
+
+
+@pytest.fixture(params=[ExactIndex, _graph, _chroma], ids=["exact", "usearch", "chroma"])
 def index(request) -> VectorIndex:
     return request.param()
 

@@ -5,50 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tamiz.memory.halves import unit
+from tamiz.memory.halves import ranked, unit
+from tamiz.memory.rows import Rows
 
 
 class ExactIndex:
-    """The VectorIndex port over one matrix that doubles when it is full. Not thread-safe."""
+    """The VectorIndex port over one matrix. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._rows: NDArray[np.float32] = np.empty((0, 0), np.float32)
-        self._keys: list[int] = []
-        self._places: dict[int, int] = {}
+        self._rows = Rows(np.float32)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._rows)
 
     def add(self, keys: Sequence[int], vectors: Sequence[bytes]) -> None:
         """More vectors under new keys."""
-        if not keys:
-            return
-        fresh, start = unit(vectors), len(self._keys)
-        end = start + len(fresh)
-        if end > len(self._rows):
-            grown = np.empty((max(end, 2 * len(self._rows)), fresh.shape[1]), np.float32)
-            grown[:start] = self._rows[:start] if start else 0.0
-            self._rows = grown
-        self._rows[start:end] = fresh
-        self._places.update(zip(keys, range(start, end), strict=True))
-        self._keys += keys
+        if keys:
+            self._rows.add(keys, unit(vectors))
 
     def remove(self, keys: Sequence[int]) -> None:
-        """Vectors go; the last row moves into the place of each."""
-        for key in keys:
-            place, last = self._places.pop(key), self._keys.pop()
-            if last != key:
-                self._keys[place], self._places[last] = last, place
-                self._rows[place] = self._rows[len(self._keys)]
+        """Vectors go."""
+        self._rows.remove(keys)
 
     def search(self, vector: bytes, k: int) -> list[tuple[int, float]]:
         """The k nearest keys with their cosine similarity, nearest first."""
-        count = len(self._keys)
+        count = len(self._rows)
         if not count:
             return []
-        scores = self._rows[:count] @ unit([vector])[0]
+        scores = self._rows.matrix @ unit([vector])[0]
         best = np.argpartition(-scores, k - 1)[:k] if k < count else np.arange(count)
-        found = [(self._keys[place], min(1.0, float(scores[place]))) for place in best.tolist()]
-        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+        return ranked([self._rows.keys[place] for place in best.tolist()], scores[best])
