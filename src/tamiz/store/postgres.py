@@ -36,7 +36,8 @@ TRIES = 20
 
 _IN_THE_WAY = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 _DOWN = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeoutError)
-_SCRUBBED = ("tickets", "triages", "corrections", "jobs", "outbox", "data_keys")
+_SCRUBBED = ["tickets", "triages", "corrections", "jobs", "outbox", "data_keys", "vectors", "near_vectors"]
+_THERE = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = ANY(%(names)s)"
 
 
 class PostgresStore:
@@ -96,7 +97,7 @@ class PostgresStore:
         self._check_open()
         vacuum = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         with _server_faults(), vacuum.connect() as connection:
-            for table in _SCRUBBED:
+            for (table,) in connection.exec_driver_sql(_THERE, {"names": _SCRUBBED}).fetchall():
                 connection.exec_driver_sql(f"VACUUM {table}")
         return True
 
