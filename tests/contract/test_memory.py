@@ -14,7 +14,7 @@ from tamiz.domain.ports import Memory
 from tamiz.domain.records import Vector
 from tamiz.domain.storage import Store
 from tamiz.domain.ticket import RawMessage, Ticket
-from tamiz.domain.vectors import packed
+from tamiz.domain.vectors import KEEP_TOLD, packed, told_space
 from tamiz.memory.exact import ExactIndex
 from tamiz.memory.space import CHUNK
 from tamiz.memory.spaces import Spaces
@@ -135,6 +135,12 @@ def test_only_the_newest_are_searched(rig) -> None:
         add(rig.store, (f"t{number}", EAST), keep=3)
         if number in (1, 6):
             assert sorted(near(memory, k=9)) == [f"t{n}" for n in range(max(0, number - 2), number + 1)]
+
+
+def test_tickets_that_people_spoke_of_are_kept_beyond_that(rig) -> None:
+    memory = rig.open(2)
+    add(rig.store, *((f"t{number}", EAST) for number in range(4)), model=told_space("m"), keep=KEEP_TOLD)
+    assert memory.search("a", told_space("m"), EAST, 9).searched == 4
 
 
 def test_a_long_way_behind_is_caught_up_in_several_steps(rig) -> None:

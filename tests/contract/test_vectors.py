@@ -61,6 +61,7 @@ def test_vectors_are_numbered_by_tenant_and_model(filled) -> None:
     assert held(filled, after=1) == [(2, "t2"), (3, "t3")]
     assert (held(filled, TWO), held(filled, tenant=B), held(filled, TWO, B)) == ([(1, "t1")], [(1, "t1")], [])
     assert (state(filled), state(filled, tenant=B)) == (SpaceState(3, 0), SpaceState(1, 0))
+    assert filled.read(lambda tx: tx.vectors.spaces()) == [(A, ONE, 3), (A, TWO, 1), (B, ONE, 1)]
     one = filled.read(lambda tx: tx.vectors.after(A, ONE, limit=1))
     assert one == [Vector(A, ONE, "t1", data(0.0), 1)]
     spaces = ((A, ONE), (A, TWO), (B, ONE), (B, TWO))
@@ -119,6 +120,7 @@ def test_erased_and_expired_tickets_leave_no_vector(backend, filled) -> None:
     assert retain(filled, A, T0 + timedelta(days=4)).tickets == 2
     assert [name for _, name in held(filled)] == ["t4", "t5"]
     assert (state(filled).erasures > told, state(filled).sequence) == (True, 5)
+    assert filled.read(lambda tx: tx.vectors.spaces()) == [(A, ONE, 5), (A, TWO, 5), (B, ONE, 5)]
     assert add(filled, "t4", value=1.0) == 6
 
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from tamiz.bootstrap.settings import MemorySettings
-from tamiz.domain.ports import Memory
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tamiz.bootstrap.settings import MemorySettings, Settings
+from tamiz.domain.errors import ConfigError
+from tamiz.domain.ports import Memory, VectorIndex
 from tamiz.domain.storage import Store
+from tamiz.domain.vectors import told_space
+from tamiz.memory import chroma, graph
 from tamiz.memory.exact import ExactIndex
-from tamiz.memory.graph import GraphIndex, check_installed
+from tamiz.memory.keeper import Keeper
+from tamiz.memory.snapshots import Snapshots, clear, forget
 from tamiz.memory.spaces import Spaces
+from tamiz.models.threads import give_way
+from tamiz.observe.logs import log
+from tamiz.service.judge import Judges
 from tamiz.service.recall import CachePolicy
 
 EXACT = 20_000
 """So many vectors (30 MB at a width of 384) are compared one by one; more need a graph, and so the extra `memory`."""
+FOLDER = "memory"
+"""Where graphs are kept in the data folder."""
 
 
 def cache_policy(settings: MemorySettings) -> CachePolicy:
@@ -20,11 +33,75 @@ def cache_policy(settings: MemorySettings) -> CachePolicy:
     return CachePolicy(exact, verified, budget=settings.budget, again=settings.again)
 
 
-def open_memory(keep: int, store: Store) -> Memory | None:
-    """The searchers over what the store keeps; None where it keeps nothing. MissingExtraError."""
-    if not keep:
-        return None
-    if keep <= EXACT:
-        return Spaces(store, keep, ExactIndex)
-    check_installed(f"memory.keep above {EXACT}")
-    return Spaces(store, keep, GraphIndex)
+@dataclass(frozen=True)
+class Remembering:
+    """Who finds near tickets (None where nothing is kept), and who looks after it."""
+
+    memory: Memory | None = None
+    keeper: Keeper | None = None
+
+    def start(self) -> None:
+        """Build ahead what is large."""
+        if self.keeper is not None:
+            self.keeper.start()
+
+    def stop(self) -> None:
+        """Write down what was built; the store is still open."""
+        if self.keeper is not None:
+            self.keeper.stop()
+
+
+def open_memory(settings: Settings, store: Store, judges: Judges) -> Remembering:
+    """The searchers over what the store keeps. MissingExtraError, ConfigError; OSError where the data folder cannot be
+    read."""
+    wanted, keep, folder = _chosen(settings.memory), settings.memory.keep, settings.home / FOLDER
+    if not keep or wanted in ("exact", "pgvector"):
+        clear(folder)  # of a time with other settings
+        memory = _pgvector(store, keep) if wanted == "pgvector" else Spaces(store, keep, ExactIndex)
+        return Remembering(memory if keep else None)
+    snapshots = Snapshots(folder, graph.DEPICTS)
+    spaces = Spaces(store, keep, _maker(wanted, settings.memory), snapshots=snapshots)
+    return Remembering(spaces, Keeper(store, spaces, snapshots, in_use(judges), _not_kept, give_way))
+
+
+def in_use(judges: Judges) -> Callable[[str, str], bool]:
+    """Does a tenant's model search this space?"""
+
+    def asked(tenant: str, model_hash: str) -> bool:
+        now = judges(tenant).model.info.content_hash
+        return model_hash in (now, told_space(now))
+
+    return asked
+
+
+def forget_files(settings: Settings, tenant: str) -> None:
+    """Delete the graphs of a tenant whose tickets were erased. OSError."""
+    forget(settings.home / FOLDER, tenant)
+
+
+def _chosen(settings: MemorySettings) -> str:
+    if settings.index != "auto":
+        return settings.index
+    return "exact" if settings.keep <= EXACT else "usearch"
+
+
+def _maker(wanted: str, settings: MemorySettings) -> Callable[[], VectorIndex]:
+    if wanted == "chroma":
+        chroma.check_installed()
+        return chroma.ChromaIndex
+    auto = settings.index == "auto"
+    graph.check_installed(f"memory.keep above {EXACT}" if auto else "memory.index = usearch")
+    return graph.GraphIndex
+
+
+def _pgvector(store: Store, keep: int) -> Memory:
+    from tamiz.store.near import PgvectorMemory
+    from tamiz.store.postgres import PostgresStore
+
+    if not isinstance(store, PostgresStore):
+        raise ConfigError(key="memory.index", mistake="pgvector needs a PostgreSQL store (TAMIZ_STORE_URL)")
+    return PgvectorMemory(store, keep)
+
+
+def _not_kept(mistake: str) -> None:
+    log("memory not kept", logging.WARNING, mistake=mistake)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.desks import pushes
-from tamiz.bootstrap.memory import cache_policy, open_memory
+from tamiz.bootstrap.memory import Remembering, cache_policy, open_memory
 from tamiz.bootstrap.observers import Observers
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.tenants import TenantJudges, Watch
@@ -69,10 +69,14 @@ class Service:
     tell: Callable[[Mapping[str, str]], None] = lambda facts: None
     """Says in the lock file of the data folder where this listens."""
     observers: Observers | None = None
-    memory: Memory | None = None
-    """Finds tickets that resemble one; None where embeddings are not kept."""
     flights: Flights = field(default_factory=Flights)
     """What is being worked out at this moment."""
+    remembering: Remembering = Remembering()  # noqa: RUF009 - frozen
+
+    @property
+    def memory(self) -> Memory | None:
+        """Finds tickets that resemble one; None where embeddings are not kept."""
+        return self.remembering.memory
 
     @property
     def hooks(self) -> Observers:
@@ -85,6 +89,7 @@ class Service:
         info = self.judges(DEFAULT_TENANT).model.info
         log("started", model=info.name, model_hash=info.content_hash, reclaimed=taken)
         self.pool.start()
+        self.remembering.start()
         if self.watch is not None:
             self.watch.start()
 
@@ -93,6 +98,7 @@ class Service:
         if self.watch is not None:
             self.watch.stop()
         done = self.pool.stop(grace)
+        self.remembering.stop()
         self.store.close()
         log("stopped", drained=done)
         self.hooks.close()
@@ -138,7 +144,9 @@ def _service(
         return Worker(store, kinds, owner, clock, random.Random(), loop, mourner(clock), observers.job)
 
     owner = f"{socket.gethostname()}-{os.getpid()}-{bits(32):08x}"
-    fast = replace(_triaging(settings, store, heard, observers, bits), told=told)
+    remembering = open_memory(settings, store, judges)
+    triaging = _triaging(settings, store, heard, observers, bits)
+    fast = replace(triaging, told=told, memory=remembering.memory)
     loop, pushers = LoopSettings(batch=32), list[Worker]()
     if settings.desks:
         planning, pushing = pushes(settings, store, taxonomy, clock, bits, metrics)
@@ -165,8 +173,8 @@ def _service(
         watch=Watch(judges),
         admin=StoreAdmin(store, clock, bits, judges, taxonomy),
         known=judges.known,
-        memory=fast.memory,
         flights=fast.flights,
+        remembering=remembering,
         tell=_teller(store),
         observers=observers,
     )
@@ -175,7 +183,7 @@ def _service(
 def _triaging(
     settings: Settings, store: Store, judges: Judges, observers: Observers, bits: Callable[[int], int]
 ) -> Triaging:
-    """The worker's part, with the memory that it shares with the API."""
+    """The worker's part."""
     return Triaging(
         store,
         judges,
@@ -183,7 +191,6 @@ def _triaging(
         bits,
         keep=settings.memory.keep,
         watch=observers.watch,
-        memory=open_memory(settings.memory.keep, store),
         cache=cache_policy(settings.memory),
         cached=observers.cache,
     )

@@ -26,6 +26,9 @@ log = "info"                 # debug tells every ticket; debug | info | warning 
 [memory]                     # which tickets resemble which
 keep = 20000                 # newest embeddings kept per tenant and model, 0: none; more than 20000 need the extra
                              # `memory`                                            TAMIZ_MEMORY_KEEP
+index = "auto"               # auto | exact | usearch | chroma | pgvector          TAMIZ_MEMORY_INDEX
+reembed = 1000               # newest tickets that a new model embeds before it is used, beside those that people
+                             # corrected                                           TAMIZ_MEMORY_REEMBED
 cache = "verified"           # which earlier answers are served: verified | exact | off  TAMIZ_MEMORY_CACHE
 budget = 0.01                # share of served answers that may be wrong           TAMIZ_MEMORY_BUDGET
 again = 0.05                 # share of spared answers worked out all the same     TAMIZ_MEMORY_AGAIN
@@ -113,6 +116,8 @@ class MemorySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     keep: int = Field(20_000, ge=0, le=1_000_000)
+    index: Literal["auto", "exact", "usearch", "chroma", "pgvector"] = "auto"
+    reembed: int = Field(1_000, ge=0, le=1_000_000)
     cache: Literal["verified", "exact", "off"] = "verified"
     budget: float = Field(0.01, gt=0.0, lt=1.0)
     again: float = Field(0.05, ge=0.0, le=1.0)

@@ -91,6 +91,7 @@ def erase(
             key="tamiz store erase", mistake="takes ids of tickets, or a person by --person and --name"
         )
     from tamiz.bootstrap.clock import SystemClock
+    from tamiz.bootstrap.memory import forget_files
     from tamiz.bootstrap.server import open_store
 
     store, moment = open_store(settings()), SystemClock().now()
@@ -104,6 +105,7 @@ def erase(
             erasure.erase(store, tenant, Person(person, tuple(name or ())), moment, yes, report)
     finally:
         store.close()
+        forget_files(settings(), tenant)
 
 
 def _erase_ids(store: SqlStore, tenant: str, tickets: list[str], moment: datetime) -> None:
@@ -123,6 +125,7 @@ def retain(
     """Delete tickets that were received longer ago than that."""
     need_serving()
     from tamiz.bootstrap.clock import SystemClock
+    from tamiz.bootstrap.memory import forget_files
     from tamiz.bootstrap.server import open_store
     from tamiz.store.upkeep import retain
 
@@ -131,6 +134,7 @@ def retain(
         done = retain(store, tenant, SystemClock().now() - timedelta(days=days))
     finally:
         store.close()
+        forget_files(settings(), tenant)
     err.print(f"Deleted: {done.tickets}")
 
 

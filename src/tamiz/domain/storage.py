@@ -303,6 +303,10 @@ class Vectors(Protocol):
         """How far a space has come. Where neither number has changed, no vector was added or erased."""
         ...
 
+    def spaces(self) -> list[tuple[str, str, int]]:
+        """Every space that ever held a vector: its tenant, its model's hash, and the newest number that was given."""
+        ...
+
 
 class Reuses(Protocol):
     """Which tickets got the answer of an earlier one, and whether it was right. They go with their ticket."""

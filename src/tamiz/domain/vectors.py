@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 KEEP_TOLD = 100_000
 """Tickets of which a person said a word that are remembered of a tenant and model, the newest."""
+_TOLD = "told "
 
 
 def packed(embedding: Sequence[float]) -> bytes:
@@ -29,7 +30,12 @@ def open_digest(text: str) -> str:
 
 def told_space(model_hash: str) -> str:
     """The space of those tickets, among the ones that a model embedded, of which a person said a word."""
-    return f"told {model_hash}"
+    return f"{_TOLD}{model_hash}"
+
+
+def kept(space: str, keep: int) -> int:
+    """How many vectors a space keeps where those of all tickets keep so many."""
+    return KEEP_TOLD if space.startswith(_TOLD) else keep
 
 
 def unpacked(data: bytes) -> tuple[float, ...]:

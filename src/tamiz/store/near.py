@@ -14,7 +14,7 @@ import psycopg
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.ports import Match, Matches
 from tamiz.domain.records import SpaceState, Vector
-from tamiz.domain.vectors import unpacked
+from tamiz.domain.vectors import kept, unpacked
 from tamiz.store.sql import LOCK
 from tamiz.store.tx import SqlStore, SqlTx
 
@@ -88,8 +88,8 @@ class _Place:
 
 
 class PgvectorMemory:
-    """The Memory port. `keep` is how many vectors the store keeps of a space, `exact` from how many on it has a graph.
-    Thread-safe. ConfigError where the server has no pgvector, or one that is too old, or does not let us use it."""
+    """The Memory port. `keep` is how many vectors the store keeps of all tickets of a tenant and model, `exact` from how
+    many on a space has a graph. Thread-safe. ConfigError where the server has no pgvector, or one that is too old, or does not let us use it."""
 
     def __init__(self, store: SqlStore, keep: int, exact: int = EXACT) -> None:
         self._store, self._keep, self._exact = store, keep, exact
@@ -160,7 +160,7 @@ def _caught_up(tx: SqlTx, tenant: str, model_hash: str, keep: int) -> bool:
     tx.sql.run_many(_ADD, [_row(place.id, one) for one in added])
     whole = len(added) < CHUNK
     reached = max(state.sequence, added[-1].sequence if added else 0) if whole else added[-1].sequence
-    tx.sql.run(_CUT, space=place.id, last=reached - keep)
+    tx.sql.run(_CUT, space=place.id, last=reached - kept(model_hash, keep))
     tx.sql.run(_REACHED, space=place.id, sequence=reached, erasures=state.erasures)
     return whole
 

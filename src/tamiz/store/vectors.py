@@ -29,11 +29,13 @@ SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND sequenc
 """
 _SEQUENCES = f"SELECT sequence FROM vectors WHERE {_SPACE} ORDER BY sequence"
 _STATE = "SELECT name, value FROM counters WHERE tenant = :tenant AND name IN (:space, :erasures)"
-_ERASURES = "vectors erased"
+_PREFIX = "vectors "
+_SPACES = f"SELECT tenant, name, value FROM counters WHERE name LIKE '{_PREFIX}%' AND name <> :erasures ORDER BY tenant, name"
+_ERASURES = f"{_PREFIX}erased"
 
 
 def _space(model_hash: str) -> str:
-    return f"vectors {model_hash}"
+    return f"{_PREFIX}{model_hash}"
 
 
 class SqlVectors:
@@ -102,6 +104,11 @@ class SqlVectors:
             tuple(row) for row in self._sql.all(_STATE, tenant=tenant, space=space, erasures=_ERASURES)
         )
         return SpaceState(found.get(space, 0), found.get(_ERASURES, 0))
+
+    def spaces(self) -> list[tuple[str, str, int]]:
+        """Every space that ever held a vector."""
+        rows = self._sql.all(_SPACES, erasures=_ERASURES)
+        return [(tenant, name.removeprefix(_PREFIX), value) for tenant, name, value in rows]
 
     def erased(self, tenant: str) -> None:
         """Tell every searcher of the tenant that vectors were taken out."""

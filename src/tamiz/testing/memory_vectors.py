@@ -46,6 +46,9 @@ class MemoryVectors:
     def state(self, tenant: str, model_hash: str) -> SpaceState:
         return SpaceState(self._heads.get((tenant, model_hash)) or 0, self._erasures.get(tenant) or 0)
 
+    def spaces(self) -> list[tuple[str, str, int]]:
+        return [(*space, head) for space, head in sorted(self._heads.rows.items())]
+
     def equal(self, tenant: str, model_hash: str, digest: str, limit: int = 8) -> list[Vector]:
         numbers = reversed(self.sequences(tenant, model_hash))
         rows = (self._rows.rows[tenant, model_hash, number] for number in numbers)

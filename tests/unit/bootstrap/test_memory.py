@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
@@ -11,12 +12,19 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="the extra 'serve' is not installed")
 pytest.importorskip("cryptography", reason="the extra 'serve' is not installed")
 
+from tamiz.bootstrap.memory import EXACT, FOLDER, open_memory
 from tamiz.bootstrap.server import Service, open_service
 from tamiz.bootstrap.settings import load_settings
-from tamiz.domain.errors import ConfigError
-from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage
+from tamiz.domain.errors import ConfigError, MissingExtraError
+from tamiz.domain.ports import Match
+from tamiz.domain.records import Vector
+from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage, Ticket
+from tamiz.domain.vectors import packed
 from tamiz.service.accept import TRIAGE, Submission, accept
+from tamiz.service.judge import Judge
 from tamiz.service.similar import similar
+from tamiz.testing.manual_clock import ManualClock
+from tamiz.testing.memory_store import MemoryStore
 
 TEXTS = ("The VPN drops every ten minutes", "The printer has a paper jam", "My VPN connection is unstable")
 
@@ -55,3 +63,55 @@ def test_less_than_nothing_cannot_be_kept() -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings({"TAMIZ_MEMORY_KEEP": "-1"}, Path("nowhere"))
     assert caught.value.facts["key"] == "memory.keep"
+
+
+@pytest.mark.parametrize(
+    ("keep", "index"),
+    [(0, "auto"), (EXACT, "auto"), (EXACT + 1, "auto"), (9, "exact"), (9, "usearch"), (9, "chroma")],
+)
+def test_the_settings_choose_the_searcher(tmp_path, keep, index) -> None:
+    environ = {"TAMIZ_HOME": str(tmp_path), "TAMIZ_MEMORY_KEEP": str(keep), "TAMIZ_MEMORY_INDEX": index}
+    settings, store = load_settings(environ, tmp_path), MemoryStore()
+    package, extra = ("chromadb", "chroma") if index == "chroma" else ("usearch", "memory")
+    if (index in ("usearch", "chroma") or keep > EXACT) and find_spec(package) is None:
+        wanted = "above 20000" if index == "auto" else f"index = {index}"
+        with pytest.raises(MissingExtraError, match=rf"memory\.(keep )?{wanted}.*'{extra}'"):
+            open_memory(settings, store, judges)
+        return
+    remembering = open_memory(settings, store, judges)
+    memory = remembering.memory
+    assert (memory is None) == (keep == 0)
+    assert (remembering.keeper is None) == (keep <= EXACT and index in ("auto", "exact"))
+    if memory is not None:
+        store.write(lambda tx: add(tx))
+        assert memory.search("a", "m", packed([1.0, 0.0]), 3).matches == (Match("t1", 1.0),)
+
+
+def add(tx) -> None:
+    tx.tickets.add(Ticket("t1", RawMessage("s", "b"), ManualClock().now(), "a"))
+    tx.vectors.add(Vector("a", "m", "t1", packed([1.0, 0.0])), 10)
+
+
+def judges(tenant: str) -> Judge:
+    raise LookupError(tenant)
+
+
+def test_other_settings_leave_no_graph_behind(tmp_path) -> None:
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    for name in ("x.graph", "y.7.unfinished"):
+        (folder / name).write_bytes(b"of another time")
+    open_memory(load_settings({"TAMIZ_HOME": str(tmp_path)}, tmp_path), MemoryStore(), judges)
+    assert list(folder.iterdir()) == []
+
+
+def test_pgvector_needs_its_server(tmp_path) -> None:
+    settings = load_settings({"TAMIZ_MEMORY_INDEX": "pgvector"}, tmp_path)
+    with pytest.raises(ConfigError, match=r"memory\.index: pgvector needs a PostgreSQL store"):
+        open_memory(settings, MemoryStore(), judges)
+
+
+def test_an_unknown_index_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"TAMIZ_MEMORY_INDEX": "faiss"}, Path("nowhere"))
+    assert caught.value.facts["key"] == "memory.index"
