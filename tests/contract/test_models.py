@@ -87,6 +87,7 @@ class _Tx:
 
     def __init__(self, tx: Tx, gate: threading.Barrier) -> None:
         self.models, self.audit, self._add, self._gate = tx.models, self, tx.audit.add, gate
+        self.tickets = tx.tickets
 
     def add(self, entry: AuditEntry) -> None:
         with suppress(threading.BrokenBarrierError):

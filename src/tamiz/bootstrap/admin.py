@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from tamiz.bootstrap.admin_http import RemoteAdmin
 from tamiz.bootstrap.clock import SystemClock
+from tamiz.bootstrap.memory import ahead
 from tamiz.bootstrap.server import open_store
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.shelf import FolderShelf
@@ -69,4 +70,5 @@ def local_admin(settings: Settings, store: Store) -> StoreAdmin:
         pile = store.read(lambda tx: tx.models.pile(tenant, 1))
         return shelf.taxonomy_of(next(iter(pile), None))
 
-    return StoreAdmin(store, clock, random.SystemRandom().getrandbits, shelf, active)
+    bits = random.SystemRandom().getrandbits
+    return StoreAdmin(store, clock, bits, shelf, active, ahead(settings.memory, store))

@@ -20,6 +20,7 @@ from tamiz.models.threads import give_way
 from tamiz.observe.logs import log
 from tamiz.service.judge import Judges
 from tamiz.service.recall import CachePolicy
+from tamiz.service.reembed import Ahead, Reembed, nothing
 
 EXACT = 20_000
 """So many vectors (30 MB at a width of 384) are compared one by one; more need a graph, and so the extra `memory`."""
@@ -64,6 +65,11 @@ def open_memory(settings: Settings, store: Store, judges: Judges) -> Remembering
     return Remembering(spaces, Keeper(store, spaces, snapshots, in_use(judges), _not_kept, give_way))
 
 
+def ahead(settings: MemorySettings, store: Store) -> Ahead:
+    """What is remembered, made ready for another model."""
+    return Reembed(store, settings.keep, settings.reembed, _reembedded) if settings.keep else nothing
+
+
 def in_use(judges: Judges) -> Callable[[str, str], bool]:
     """Does a tenant's model search this space?"""
 
@@ -101,6 +107,10 @@ def _pgvector(store: Store, keep: int) -> Memory:
     if not isinstance(store, PostgresStore):
         raise ConfigError(key="memory.index", mistake="pgvector needs a PostgreSQL store (TAMIZ_STORE_URL)")
     return PgvectorMemory(store, keep)
+
+
+def _reembedded(tenant: str, done: int, total: int) -> None:
+    log("memory embedded anew", tenant=tenant, tickets=done, of=total)
 
 
 def _not_kept(mistake: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tamiz.bootstrap.clock import SystemClock
 from tamiz.bootstrap.desks import pushes
-from tamiz.bootstrap.memory import Remembering, cache_policy, open_memory
+from tamiz.bootstrap.memory import Remembering, ahead, cache_policy, open_memory
 from tamiz.bootstrap.observers import Observers
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.tenants import TenantJudges, Watch
@@ -171,7 +171,7 @@ def _service(
         alone=not settings.store_url.get_secret_value(),
         changed=changed,
         watch=Watch(judges),
-        admin=StoreAdmin(store, clock, bits, judges, taxonomy),
+        admin=StoreAdmin(store, clock, bits, judges, taxonomy, ahead(settings.memory, store)),
         known=judges.known,
         flights=fast.flights,
         remembering=remembering,

@@ -21,6 +21,7 @@ from tamiz.service import backfill, keys, models, push_end, undo
 from tamiz.service.accept import Bits
 from tamiz.service.backfill import Chunk, Remembered
 from tamiz.service.push_plan import Taxonomies
+from tamiz.service.reembed import Ahead, nothing
 from tamiz.service.undo import UndoPlan
 
 PLANS = 4
@@ -136,6 +137,7 @@ class StoreAdmin:
     bits: Bits
     shelf: Models
     taxonomies: Taxonomies
+    ahead: Ahead = nothing
     _plans: dict[str, UndoPlan] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -158,11 +160,11 @@ class StoreAdmin:
 
     def activate(self, tenant: str, model: str, by: str) -> Activation:
         """Take a model into use."""
-        return models.activate(self.store, self.clock, self.shelf, tenant, model, by)
+        return models.activate(self.store, self.clock, self.shelf, tenant, model, by, self.ahead)
 
     def rollback(self, tenant: str, by: str) -> Activation | None:
         """Go back to the model of before."""
-        return models.rollback(self.store, self.clock, self.shelf, tenant, by)
+        return models.rollback(self.store, self.clock, self.shelf, tenant, by, self.ahead)
 
     def plan_undo(self, tenant: str, model: str, since: datetime, fields: Sequence[str] = ()) -> UndoPlan:
         """Plan, and keep the plan for `undo`."""

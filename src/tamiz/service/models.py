@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 from tamiz.domain.errors import ConflictError, NoEarlierModelError
@@ -9,6 +10,7 @@ from tamiz.domain.ports import Clock, Model
 from tamiz.domain.records import Activation, AuditEntry
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.ticket import DEFAULT_TENANT
+from tamiz.service.reembed import Ahead, nothing
 
 
 class Shelf(Protocol):
@@ -29,38 +31,49 @@ class Shelf(Protocol):
         ...
 
 
-def activate(store: Store, clock: Clock, shelf: Shelf, tenant: str, model: str, by: str) -> Activation:
-    """Take a sound model into use for a tenant, on top of the one before. What is active already stays as it is."""
+def activate(
+    store: Store, clock: Clock, shelf: Shelf, tenant: str, model: str, by: str, ahead: Ahead = nothing
+) -> Activation:
+    """Take a sound model into use for a tenant, on top of the one before, once `ahead` has prepared what is remembered and
+    nobody has said a word since. What is active already stays as it is."""
     found, at = shelf.sound(model), clock.now()
     info, prose = found.info, found.taxonomy.prose_hash
     name = model.partition("@")[0]
     wanted = Activation(tenant, name, info.content_hash, info.classes_hash, prose, at, by)
 
-    def work(tx: Tx) -> Activation:
+    def work(tx: Tx, prepared: int) -> Activation | None:
         tx.models.hold(tenant)
+        if tx.tickets.corrections(tenant, prepared, 1):
+            return None
         before = next(iter(tx.models.pile(tenant, 1)), None)
         if before is not None and before.model == wanted.model:
             return before
         tx.audit.add(AuditEntry(tenant, at, by, "activate model", name, _hashes(before, wanted)))
         return tx.models.push(wanted)
 
-    active = store.write(work)
+    active = None
+    while active is None:
+        active = store.write(partial(work, prepared=ahead(tenant, found)))
     shelf.moved(tenant, active)
     return active
 
 
-def rollback(store: Store, clock: Clock, shelf: Shelf, tenant: str, by: str) -> Activation | None:
+def rollback(
+    store: Store, clock: Clock, shelf: Shelf, tenant: str, by: str, ahead: Ahead = nothing
+) -> Activation | None:
     """Go back to the tenant's model of before, which must be sound; None where the tenant has no model of its own then.
 
-    Where the store names none for the default tenant, the pointer of this machine counts. NoEarlierModelError where there
-    is none to go back to; ConflictError where somebody else was quicker.
+    Where the store names none for the default tenant, the pointer of this machine counts. What was said meanwhile is
+    remembered by `ahead` afterwards: going back waits for nothing. NoEarlierModelError where there is none to go back to;
+    ConflictError where somebody else was quicker.
     """
     pile = store.read(lambda tx: tx.models.pile(tenant, 2))
     if not pile and tenant != DEFAULT_TENANT:
         raise NoEarlierModelError(tenant=tenant)
     before, after = (*pile, None, None)[:2]
+    found: Model | None = None
     if after is not None:
-        shelf.sound(after.model)
+        found = shelf.sound(after.model)
     elif tenant == DEFAULT_TENANT:
         shelf.step_back(before)
     at = clock.now()
@@ -76,6 +89,8 @@ def rollback(store: Store, clock: Clock, shelf: Shelf, tenant: str, by: str) -> 
     if pile:
         store.write(work)
     shelf.moved(tenant, after)
+    if found is not None:
+        ahead(tenant, found)
     return after
 
 

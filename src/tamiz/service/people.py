@@ -82,7 +82,11 @@ def _remember(
 ) -> None:
     """Let the next ticket like this one feel it, and say what became of an answer that was served again."""
     tenant, ticket_id, receipt = revision.tenant, revision.ticket_id, revision.triage.receipt
-    tx.vectors.copy(tenant, receipt.model_hash, ticket_id, told_space(receipt.model_hash), KEEP_TOLD)
+    active = [
+        one.content_hash for one in tx.models.pile(tenant, 1)
+    ]  # may have embedded the ticket when it was activated
+    for model_hash in dict.fromkeys((receipt.model_hash, *active)):
+        tx.vectors.copy(tenant, model_hash, ticket_id, told_space(model_hash), KEEP_TOLD)
     if receipt.recall is not None and receipt.recall.tier is not Tier.WITHHELD:
         shown = _shown_by_model(revision, before, values.keys())
         wrong = any(before.get(name) != values[name] for name in shown)
