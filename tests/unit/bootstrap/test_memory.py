@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -12,14 +14,17 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="the extra 'serve' is not installed")
 pytest.importorskip("cryptography", reason="the extra 'serve' is not installed")
 
-from tamiz.bootstrap.memory import EXACT, FOLDER, open_memory
-from tamiz.bootstrap.server import Service, open_service
+from tamiz.bootstrap.memory import EXACT, FOLDER, forget_files, open_memory
+from tamiz.bootstrap.server import Service, open_service, open_store
 from tamiz.bootstrap.settings import load_settings
+from tamiz.bootstrap.wiring import starter_folder
 from tamiz.domain.errors import ConfigError, MissingExtraError
 from tamiz.domain.ports import Match
 from tamiz.domain.records import Vector
 from tamiz.domain.ticket import DEFAULT_TENANT, RawMessage, Ticket
 from tamiz.domain.vectors import packed
+from tamiz.memory.keeper import LARGE
+from tamiz.models.artifact import read_manifest
 from tamiz.service.accept import TRIAGE, Submission, accept
 from tamiz.service.judge import Judge
 from tamiz.service.similar import similar
@@ -87,13 +92,34 @@ def test_the_settings_choose_the_searcher(tmp_path, keep, index) -> None:
         assert memory.search("a", "m", packed([1.0, 0.0]), 3).matches == (Match("t1", 1.0),)
 
 
-def add(tx) -> None:
-    tx.tickets.add(Ticket("t1", RawMessage("s", "b"), ManualClock().now(), "a"))
-    tx.vectors.add(Vector("a", "m", "t1", packed([1.0, 0.0])), 10)
+def add(tx, name: str = "t1", model_hash: str = "m", angle: int = 0) -> None:
+    tx.tickets.add(Ticket(name, RawMessage("s", "b"), ManualClock().now(), "a"))
+    data = packed([math.cos(angle / LARGE), math.sin(angle / LARGE)])
+    tx.vectors.add(Vector("a", model_hash, name, data), LARGE)
 
 
 def judges(tenant: str) -> Judge:
     raise LookupError(tenant)
+
+
+def test_a_large_graph_outlives_the_service_and_goes_with_an_erasure(tmp_path) -> None:
+    if find_spec("usearch") is None:
+        pytest.skip("the graph of neighbours needs the extra 'memory'")
+    settings = load_settings({"TAMIZ_HOME": str(tmp_path), "TAMIZ_MEMORY_INDEX": "usearch"}, tmp_path)
+    model_hash = read_manifest(starter_folder()).content_hash
+    with closing(open_store(settings)) as store:
+        store.write(lambda tx: [add(tx, f"t{n}", model_hash, n) for n in range(LARGE)])
+    for _ in range(2):
+        service = open_service(settings)
+        service.start()
+        found = service.memory.search("a", model_hash, packed([1.0, 0.0]), 1)
+        assert (found.searched, found.matches[0].ticket_id) == (LARGE, "t0")
+        service.stop(5.0)
+        assert [path.suffix for path in (tmp_path / FOLDER).iterdir()] == [".graph"]
+    forget_files(settings, "b")
+    assert list((tmp_path / FOLDER).iterdir())
+    forget_files(settings, "a")
+    assert not list((tmp_path / FOLDER).iterdir())
 
 
 def test_other_settings_leave_no_graph_behind(tmp_path) -> None:

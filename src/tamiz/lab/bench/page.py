@@ -14,6 +14,7 @@ from tamiz.lab.bench.backfill_page import backfill_section
 from tamiz.lab.bench.contrast_page import contrast_section
 from tamiz.lab.bench.llm_page import llm_section
 from tamiz.lab.bench.service_page import service_section
+from tamiz.lab.bench.vectors_page import vectors_section
 
 OUT = Path("docs/benchmarks.md")
 FIGURES = Path("docs/figures")
@@ -75,6 +76,7 @@ def written() -> Path:
         "",
         *service_section(FIGURES),
         *backfill_section(FIGURES),
+        *vectors_section(FIGURES),
         *contrast_section(FIGURES),
         *llm_section(FIGURES),
         "## Quality",

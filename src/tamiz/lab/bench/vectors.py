@@ -1,10 +1,13 @@
 """Measure the search for similar tickets, and write docs/figures/vectors.json.
 
-Run: python -m tamiz.lab.bench.vectors [--count 100000] [--out docs/figures/vectors.json]   (two minutes on two cores)
+Run: python -m tamiz.lab.bench.vectors                                     (100,000 vectors: five minutes on two cores)
+     python -m tamiz.lab.bench.vectors --count 30000 --centres 6000        (few of a kind)
+     python -m tamiz.lab.bench.vectors --count 1000000 --centres 20000 --only usearch
 
-Synthetic embeddings of 384 numbers around 2,000 centres, as tickets crowd around their subjects. Questions are new vectors
-of the same kind; recall@10 is the share of the ten truly nearest that is found. Chroma (embedded) runs beside them where
-`chromadb` is installed.
+Synthetic embeddings of 384 numbers around centres, as tickets crowd around their subjects. Questions are new vectors of the
+same kind; recall@10 is the share of the ten truly nearest that is found, and beside it stands the share of those among them
+that are alike (cosine 0.5 or more). All indexes run one after the other over the same vectors; each run takes its place in
+the file. Chroma runs where `chromadb` is installed.
 """
 
 from __future__ import annotations
@@ -20,81 +23,94 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tamiz.domain.ports import VectorIndex
 from tamiz.lab.bench.machine import processor
 from tamiz.lab.bench.page import FIGURES
+from tamiz.memory.chroma import ChromaIndex
 from tamiz.memory.exact import ExactIndex
 from tamiz.memory.graph import GraphIndex
+from tamiz.memory.halves import unit
 
-WIDTH, CENTRES, SPREAD = 384, 2_000, 0.7
+WIDTH, SPREAD = 384, 0.7
 QUESTIONS, K, BATCH = 500, 10, 2_000
+ALIKE = 0.5
 SEED = 0
 
+INDEXES: dict[str, Callable[[], VectorIndex]] = {
+    "exact": ExactIndex,
+    "usearch": GraphIndex,
+    "chroma": ChromaIndex,
+}
 
-class Searched(Protocol):
-    """What is measured: vectors go in, keys of the nearest come out."""
 
-    def add(self, keys: Sequence[int], vectors: Sequence[bytes]) -> None: ...
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The ten nearest of a question, and those of them that are alike."""
 
-    def search(self, vector: bytes, k: int) -> list[tuple[int, float]]: ...
+    nearest: frozenset[int]
+    alike: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One index: recall@10, milliseconds per search, vectors added per second, and megabytes that it holds."""
+    """One index: recall@10, that of alike ones, milliseconds per search, vectors added per second of the clock and of the
+    processor, megabytes that it holds; `load` is that of the machine over the last minute when it was done."""
 
     recall: float
+    recall_alike: float
     p50: float
     p99: float
     added_per_second: float
+    added_per_processor_second: float
     megabytes: float
-
-
-class Chroma:
-    """Chroma embedded, cosine space, its other settings as they come."""
-
-    def __init__(self, folder: str) -> None:
-        import chromadb
-
-        client = chromadb.PersistentClient(folder, chromadb.Settings(anonymized_telemetry=False))
-        self._collection: Any = client.create_collection("tickets", metadata={"hnsw:space": "cosine"})
-
-    def add(self, keys: Sequence[int], vectors: Sequence[bytes]) -> None:
-        """More vectors under new keys."""
-        rows = np.stack([np.frombuffer(data, "<f2") for data in vectors]).astype(np.float32)
-        self._collection.add(ids=[str(key) for key in keys], embeddings=rows)
-
-    def search(self, vector: bytes, k: int) -> list[tuple[int, float]]:
-        """The k nearest keys with their cosine similarity, nearest first."""
-        row = np.frombuffer(vector, "<f2").astype(np.float32)
-        found = self._collection.query(query_embeddings=[row], n_results=k, include=["distances"])
-        pairs = zip(found["ids"][0], found["distances"][0], strict=True)
-        return [(int(key), 1.0 - distance) for key, distance in pairs]
+    load: float
 
 
 def clustered(count: int, random: np.random.Generator, centres: NDArray[np.float32]) -> list[bytes]:
     """Unit vectors [count, WIDTH] around centres, in half precision."""
-    rows = centres[random.integers(0, len(centres), count)]
-    rows = rows + SPREAD * random.standard_normal((count, WIDTH), dtype=np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return [row.tobytes() for row in rows.astype("<f2")]
+    found: list[bytes] = []
+    for first in range(0, count, BATCH):
+        rows = centres[random.integers(0, len(centres), min(BATCH, count - first))]
+        rows = rows + SPREAD * random.standard_normal(rows.shape, dtype=np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        found += [row.tobytes() for row in rows.astype("<f2")]
+    return found
+
+
+def truths(rows: Sequence[bytes], questions: Sequence[bytes]) -> list[Truth]:
+    """What a comparison with every vector finds."""
+    asked, keys, scores = (
+        unit(questions),
+        np.empty((len(questions), 0), np.int64),
+        np.empty((len(questions), 0)),
+    )
+    for first in range(0, len(rows), BATCH):
+        more = asked @ unit(rows[first : first + BATCH]).T
+        numbers = np.broadcast_to(np.arange(first, first + more.shape[1]), more.shape)
+        keys, scores = np.hstack([keys, numbers]), np.hstack([scores, more])
+        best = np.argsort(-scores, axis=1)[:, :K]
+        keys, scores = np.take_along_axis(keys, best, 1), np.take_along_axis(scores, best, 1)
+    return [
+        Truth(frozenset(own.tolist()), frozenset(own[near >= ALIKE].tolist()))
+        for own, near in zip(keys, scores, strict=True)
+    ]
 
 
 def measured(
-    make: Callable[[], Searched], rows: Sequence[bytes], questions: Sequence[bytes], truth: Sequence[set[int]]
-) -> tuple[Figures, list[set[int]]]:
-    """The figures of one index, and what it answered; without `truth` its own answers are the truth."""
+    index: VectorIndex, rows: Sequence[bytes], questions: Sequence[bytes], truth: Sequence[Truth]
+) -> Figures:
+    """The figures of one index."""
     gc.collect()
-    before, index = _resident(), make()
-    start = time.perf_counter()
+    before, clock, work = _resident(), time.perf_counter(), time.process_time()
     for first in range(0, len(rows), BATCH):
         part = rows[first : first + BATCH]
         index.add(range(first, first + len(part)), part)
-    added = len(rows) / (time.perf_counter() - start)
+    clock, work = time.perf_counter() - clock, time.process_time() - work
     held = _resident() - before
     for question in questions[:20]:
         index.search(question, K)
@@ -104,25 +120,51 @@ def measured(
         answer = index.search(question, K)
         times.append((time.perf_counter() - start) * 1000)
         found.append({key for key, _ in answer})
-    hits = sum(len(a & b) for a, b in zip(found, truth or found, strict=True))
-    p50, p99 = (float(value) for value in np.quantile(times, [0.5, 0.99]))
-    recall = hits / (K * len(questions))
-    return Figures(round(recall, 4), round(p50, 3), round(p99, 3), round(added), round(held)), found
+    p50, p99 = (round(float(value), 3) for value in np.quantile(times, [0.5, 0.99]))
+    recall, alike = (
+        _share(found, [one.nearest for one in truth]),
+        _share(found, [one.alike for one in truth]),
+    )
+    speed = (round(len(rows) / clock), round(len(rows) / work))
+    return Figures(recall, alike, p50, p99, *speed, round(held), round(os.getloadavg()[0], 1))
 
 
-def run(count: int) -> dict[str, Any]:
-    """All indexes over the same vectors, and where and when."""
+def filed(index: GraphIndex, rows: Sequence[bytes]) -> dict[str, float]:
+    """How long a graph takes to be written to a file, and to be made from it and the rows of the store; and its megabytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, start = Path(folder) / "graph", time.perf_counter()
+        index.save(path)
+        saved, again = time.perf_counter(), GraphIndex()
+        again.adopt(path)
+        for first in range(0, len(rows), BATCH):
+            part = rows[first : first + BATCH]
+            again.add(range(first, first + len(part)), part)
+        seconds = (round(saved - start, 2), round(time.perf_counter() - saved, 2))
+        assert again.taken_over == len(rows)
+        return {"write_s": seconds[0], "read_s": seconds[1], "megabytes": round(path.stat().st_size / 2**20)}
+
+
+def run(count: int, centres: int, only: Sequence[str]) -> dict[str, Any]:
+    """The indexes over the same vectors, and where and when."""
     random = np.random.default_rng(SEED)
-    centres = random.standard_normal((CENTRES, WIDTH), dtype=np.float32)
-    rows, questions = clustered(count, random, centres), clustered(QUESTIONS, random, centres)
-    exact, truth = measured(ExactIndex, rows, questions, [])
-    graph, _ = measured(GraphIndex, rows, questions, truth)
-    figures = {"exact": asdict(exact), "usearch": asdict(graph)}
-    if find_spec("chromadb") is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            figures["chroma"] = asdict(measured(lambda: Chroma(folder), rows, questions, truth)[0])
+    around = random.standard_normal((centres, WIDTH), dtype=np.float32)
+    rows, questions = clustered(count, random, around), clustered(QUESTIONS, random, around)
+    truth, figures, file = truths(rows, questions), {}, {}
+    for name in only:
+        index = INDEXES[name]()
+        figures[name] = asdict(measured(index, rows, questions, truth))
+        if isinstance(index, GraphIndex):
+            file = filed(index, rows)
+        del index
+        print(name, figures[name], file, flush=True)
     about = {"processor": processor(), "cores": os.cpu_count(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
-    return {**about, "seed": SEED, "vectors": count, "width": WIDTH, "indexes": figures}
+    data = {"seed": SEED, "vectors": count, "centres": centres, "width": WIDTH}
+    return {**about, **data, "indexes": figures, "file": file}
+
+
+def _share(found: Sequence[set[int]], wanted: Sequence[frozenset[int]]) -> float:
+    hits = sum(len(a & b) for a, b in zip(found, wanted, strict=True))
+    return round(hits / max(1, sum(map(len, wanted))), 4)
 
 
 def _resident() -> float:
@@ -136,12 +178,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    there = [name for name in INDEXES if name != "chroma" or find_spec("chromadb") is not None]
     parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--centres", type=int, default=2_000)
+    parser.add_argument("--only", nargs="+", choices=there, default=there)
     parser.add_argument("--out", type=Path, default=FIGURES / "vectors.json")
     given = parser.parse_args()
-    told = json.dumps(run(given.count), indent=1)
-    given.out.write_text(told + "\n", "utf-8")
-    print(told)
+    runs = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
+    runs[f"{given.count} around {given.centres}"] = run(given.count, given.centres, given.only)
+    given.out.write_text(json.dumps(runs, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
