@@ -184,8 +184,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=there, default=there)
     parser.add_argument("--out", type=Path, default=FIGURES / "vectors.json")
     given = parser.parse_args()
+    figures = run(given.count, given.centres, given.only)
     runs = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
-    runs[f"{given.count} around {given.centres}"] = run(given.count, given.centres, given.only)
+    runs[f"{given.count} around {given.centres}"] = figures
     given.out.write_text(json.dumps(runs, indent=1) + "\n", "utf-8")
 
 
