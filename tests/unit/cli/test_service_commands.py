@@ -86,7 +86,11 @@ def test_what_was_accepted_survives_a_kill_and_a_stop_is_clean(tmp_path, run, mo
     copy = tmp_path / "copy.sqlite"
     assert run("store", "backup", copy).exit_code == 0
     assert run("store", "check", copy).exit_code == 0
+    graph = tmp_path / "home" / "memory" / "of-another-time.graph"
+    graph.parent.mkdir(exist_ok=True)
+    graph.write_bytes(b"vectors")
     assert "Erased: 1 of 2" in run("store", "erase", ticket_id, "none").output
+    assert not graph.exists()
     assert "Deleted: 0" in run("store", "retain", "--days", 3).output
     assert isinstance(run("replay", ticket_id).exception, UnknownTicketError)
     assert isinstance(run("store", "restore", copy).exception, StoreError)
