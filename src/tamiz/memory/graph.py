@@ -23,7 +23,7 @@ from tamiz.memory.rows import Rows
 
 CONNECTIVITY = 16
 EXPANSION_ADD = 64
-EXPANSION_SEARCH = 128
+EXPANSION_SEARCH = 96
 """Neighbours per vector, and candidates that are looked at while one is added or searched: more finds more and takes
 longer."""
 SPARE = 30

@@ -6,8 +6,8 @@ Run: python -m tamiz.lab.bench.vectors                                     (100,
 
 Synthetic embeddings of 384 numbers around centres, as tickets crowd around their subjects. Questions are new vectors of the
 same kind; recall@10 is the share of the ten truly nearest that is found, and beside it stands the share of those among them
-that are alike (cosine 0.5 or more). All indexes run one after the other over the same vectors; each run takes its place in
-the file. Chroma runs where `chromadb` is installed.
+that are alike (cosine 0.5 or more). The indexes take turns, batch by batch and question by question, so that what else the
+machine does costs all of them alike; each run takes its place in the file. Chroma runs where `chromadb` is installed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +38,7 @@ from tamiz.memory.graph import GraphIndex
 from tamiz.memory.halves import unit
 
 WIDTH, SPREAD = 384, 0.7
-QUESTIONS, K, BATCH = 500, 10, 2_000
+QUESTIONS, WARM, K, BATCH = 500, 20, 10, 2_000
 ALIKE = 0.5
 SEED = 0
 
@@ -101,32 +102,63 @@ def truths(rows: Sequence[bytes], questions: Sequence[bytes]) -> list[Truth]:
     ]
 
 
-def measured(
-    index: VectorIndex, rows: Sequence[bytes], questions: Sequence[bytes], truth: Sequence[Truth]
-) -> Figures:
-    """The figures of one index."""
-    gc.collect()
-    before, clock, work = _resident(), time.perf_counter(), time.process_time()
-    for first in range(0, len(rows), BATCH):
-        part = rows[first : first + BATCH]
-        index.add(range(first, first + len(part)), part)
-    clock, work = time.perf_counter() - clock, time.process_time() - work
-    held = _resident() - before
-    for question in questions[:20]:
-        index.search(question, K)
-    found, times = [], []
-    for question in questions:
+@dataclass
+class Measured:
+    """An index, and what it has cost so far: seconds of the clock and of the processor and megabytes for what was added,
+    milliseconds and answers of what was asked."""
+
+    index: VectorIndex
+    clock: float = 0.0
+    work: float = 0.0
+    megabytes: float = 0.0
+    times: list[float] = field(default_factory=list)
+    found: list[set[int]] = field(default_factory=list)
+
+    def add(self, first: int, part: Sequence[bytes]) -> None:
+        """More vectors, numbered from `first`."""
+        before, clock, work = _resident(), time.perf_counter(), time.process_time()
+        self.index.add(range(first, first + len(part)), part)
+        self.clock += time.perf_counter() - clock
+        self.work += time.process_time() - work
+        self.megabytes += _resident() - before
+
+    def ask(self, question: bytes) -> None:
+        """One question."""
         start = time.perf_counter()
-        answer = index.search(question, K)
-        times.append((time.perf_counter() - start) * 1000)
-        found.append({key for key, _ in answer})
-    p50, p99 = (round(float(value), 3) for value in np.quantile(times, [0.5, 0.99]))
-    recall, alike = (
-        _share(found, [one.nearest for one in truth]),
-        _share(found, [one.alike for one in truth]),
-    )
-    speed = (round(len(rows) / clock), round(len(rows) / work))
-    return Figures(recall, alike, p50, p99, *speed, round(held), round(os.getloadavg()[0], 1))
+        answer = self.index.search(question, K)
+        self.times.append((time.perf_counter() - start) * 1000)
+        self.found.append({key for key, _ in answer})
+
+    def figures(self, truth: Sequence[Truth]) -> Figures:
+        """What it came to."""
+        p50, p99 = (round(float(value), 3) for value in np.quantile(self.times, [0.5, 0.99]))
+        recall = _share(self.found, [one.nearest for one in truth])
+        alike = _share(self.found, [one.alike for one in truth])
+        count = len(self.index)
+        speed = (round(count / self.clock), round(count / self.work))
+        load = round(os.getloadavg()[0], 1)
+        return Figures(recall, alike, p50, p99, *speed, round(self.megabytes), load)
+
+
+def measured(
+    indexes: Mapping[str, VectorIndex], rows: Sequence[bytes], questions: Sequence[bytes]
+) -> dict[str, Figures]:
+    """The indexes by turns, so that whatever else the machine does costs all of them alike."""
+    gc.collect()
+    every = {name: Measured(index) for name, index in indexes.items()}
+    for first in range(0, len(rows), BATCH):
+        for one in every.values():
+            one.add(first, rows[first : first + BATCH])
+    for one in every.values():
+        for question in questions[:WARM]:
+            one.index.search(question, K)
+    turns = deque(every.values())
+    for question in questions:
+        for one in turns:
+            one.ask(question)
+        turns.rotate()  # whoever comes after the exact one finds the processor's caches full of its vectors
+    truth = truths(rows, questions)
+    return {name: one.figures(truth) for name, one in every.items()}
 
 
 def filed(index: GraphIndex, rows: Sequence[bytes]) -> dict[str, float]:
@@ -149,14 +181,10 @@ def run(count: int, centres: int, only: Sequence[str]) -> dict[str, Any]:
     random = np.random.default_rng(SEED)
     around = random.standard_normal((centres, WIDTH), dtype=np.float32)
     rows, questions = clustered(count, random, around), clustered(QUESTIONS, random, around)
-    truth, figures, file = truths(rows, questions), {}, {}
-    for name in only:
-        index = INDEXES[name]()
-        figures[name] = asdict(measured(index, rows, questions, truth))
-        if isinstance(index, GraphIndex):
-            file = filed(index, rows)
-        del index
-        print(name, figures[name], file, flush=True)
+    indexes = {name: INDEXES[name]() for name in only}
+    figures = {name: asdict(one) for name, one in measured(indexes, rows, questions).items()}
+    graphs = [index for index in indexes.values() if isinstance(index, GraphIndex)]
+    file = filed(graphs[0], rows) if graphs else {}
     about = {"processor": processor(), "cores": os.cpu_count(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     data = {"seed": SEED, "vectors": count, "centres": centres, "width": WIDTH}
     return {**about, **data, "indexes": figures, "file": file}
@@ -188,6 +216,7 @@ def main() -> None:
     runs = json.loads(given.out.read_text("utf-8")) if given.out.exists() else {}
     runs[f"{given.count} around {given.centres}"] = figures
     given.out.write_text(json.dumps(runs, indent=1) + "\n", "utf-8")
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

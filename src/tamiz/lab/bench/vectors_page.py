@@ -20,7 +20,7 @@ def vectors_section(folder: Path) -> list[str]:
         "## Similar tickets",
         "",
         "Synthetic embeddings of 384 numbers around centres, 500 questions of the same kind; the indexes of a run have the",
-        "same vectors, one index after the other. *Alike* counts those of the ten nearest whose cosine is 0.5 or more: where",
+        "same vectors, and take turns batch by batch and question by question. *Alike* counts those of the ten nearest whose cosine is 0.5 or more: where",
         "a centre has fewer than ten vectors, the rest of the ten are strangers that are all about equally far. *Load* is the",
         "machine's over the last minute: above 2, others worked on the two cores and every time is too long, but vectors per",
         "second of the processor are not.",
