@@ -20,12 +20,14 @@ from tamiz.models.threads import give_way
 from tamiz.observe.logs import log
 from tamiz.service.judge import Judges
 from tamiz.service.recall import CachePolicy
-from tamiz.service.reembed import Ahead, Reembed, nothing
+from tamiz.service.reembed import CHUNK, Ahead, Reembed, nothing
 
 EXACT = 20_000
 """So many vectors (30 MB at a width of 384) are compared one by one; more need a graph, and so the extra `memory`."""
 FOLDER = "memory"
 """Where graphs are kept in the data folder."""
+TOLD_EVERY = 32 * CHUNK
+"""After so many tickets that a new model has embedded the log says how far it is."""
 
 
 def cache_policy(settings: MemorySettings) -> CachePolicy:
@@ -110,7 +112,8 @@ def _pgvector(store: Store, keep: int) -> Memory:
 
 
 def _reembedded(tenant: str, done: int, total: int) -> None:
-    log("memory embedded anew", tenant=tenant, tickets=done, of=total)
+    if done % TOLD_EVERY == 0 or done == total:
+        log("memory embedded anew", tenant=tenant, tickets=done, of=total)
 
 
 def _not_kept(mistake: str) -> None:
