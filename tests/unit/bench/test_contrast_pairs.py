@@ -7,11 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tamiz.lab.bench.contrast import check_figures, matching, shares
+from tamiz.lab.bench.contrast import check_figures, matching
+from tamiz.lab.bench.contrast_guard import shares
 from tamiz.lab.bench.contrast_page import contrast_section
-from tamiz.lab.bench.contrast_pairs import HALVES, SAME, pairs
+from tamiz.lab.bench.contrast_pairs import HALVES, JUDGED, SAME, judgement, pairs
 from tamiz.lab.bench.page import FIGURES
-from tamiz.text.contrast import Kind, contrast
+from tamiz.text.contrast import Kind, contrast, same_request
 
 
 def test_there_are_enough_pairs_of_each_kind() -> None:
@@ -45,6 +46,27 @@ def test_the_development_half_stays_caught(language: str) -> None:
     assert len(refused) <= 0.05 * sum(p.kind == SAME for p in own)
 
 
+def test_the_judged_parts_are_large_and_in_both_languages() -> None:
+    first = judgement("judgement")
+    for language in ("en", "es"):
+        assert sum(p.kind != SAME and p.language == language for p in first) >= 500
+    assert sum(p.kind == SAME for p in first) >= 300
+    made = [p for name in JUDGED for p in judgement(name)]
+    assert {p.half for p in made} == set(JUDGED)
+    assert not any("{" in text for p in made for text in (p.a, p.b))
+    assert len({(p.a, p.b) for p in made}) == len(made)
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_what_was_judged_stays_refused(name: str) -> None:
+    made = judgement(name)
+    differ = [p for p in made if p.kind != SAME]
+    passed = [p for p in differ if same_request(p.a, p.b, 1.0)]
+    assert len(passed) <= 0.01 * len(differ)
+    alike = [p for p in made if p.kind == SAME]
+    assert sum(same_request(p.a, p.b, 0.9) for p in alike) >= 0.4 * len(alike)
+
+
 def test_a_threshold_lets_no_more_pass_than_the_contrast() -> None:
     close, same = np.array([0.9, 0.8, 0.7, 0.95]), np.array([False, False, False, True])
     for passing in range(3):
@@ -64,5 +86,7 @@ def test_the_data_check_lists_slips_and_explains_opposites() -> None:
 
 
 def test_the_page_shows_what_was_measured() -> None:
-    assert "held-out" in "\n".join(contrast_section(FIGURES))
+    page = "\n".join(contrast_section(FIGURES))
+    assert "held-out" in page
+    assert all(f"| {name} |" in page for name in JUDGED)
     assert contrast_section(FIGURES / "nowhere") == []

@@ -1,6 +1,6 @@
 """Which pairs of similar texts `tamiz.text.contrast` keeps apart, beside the cosine of the starter's encoder.
 
-Run: python -m tamiz.lab.bench.contrast (about five minutes; TAMIZ_DATA names the folder of public pairs, if there is one).
+Run: python -m tamiz.lab.bench.contrast (about ten minutes; TAMIZ_DATA names the folder of public pairs, if there is one).
 """
 
 from __future__ import annotations
@@ -21,17 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamiz.bootstrap.wiring import starter_folder
-from tamiz.domain.budget import upper_bound
+from tamiz.lab.bench.contrast_guard import USUAL, Seen, guard_figures, shares
 from tamiz.lab.bench.contrast_pairs import FRESH, HALVES, SAME, SEED, Pair, pairs
 from tamiz.lab.bench.page import FIGURES, written
 from tamiz.lab.data.check import LEAKS_ONLY, check
 from tamiz.lab.data.example import Example
 from tamiz.models.encoder import EncoderModel
-from tamiz.text.contrast import Kind, contrast
+from tamiz.text.contrast import Kind, contrast, refusals
 
-USUAL = 0.80
-"""A cosine from which caches commonly share an answer."""
-SURE = 0.05
 PUBLIC_PAIRS = 1_000
 PUBLIC = {
     "PAWS-X en": "pawsx_dev_en.csv",
@@ -44,34 +41,12 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def cosines(model: EncoderModel, texts: Sequence[tuple[str, str]]) -> Floats:
-    """The cosine of every pair [N]; each text is encoded once."""
-    distinct = list(dict.fromkeys(text for pair in texts for text in pair))
-    place = {text: row for row, text in enumerate(distinct)}
-    vectors = model.embed(distinct).astype(np.float64)
-    one, other = (vectors[[place[pair[side]] for pair in texts]] for side in (0, 1))
-    return np.asarray((one * other).sum(axis=1))
-
-
-def shares(shared: Bools, same: Bools) -> dict[str, Any]:
-    """Of pairs that differ, how many would share an answer (with an exact bound at 95 %); of those that mean the same, how
-    many would."""
-    wrong, rows = int(shared[~same].sum()), int((~same).sum())
-    return {
-        "different": rows,
-        "wrong": wrong,
-        "wrong_at_most": upper_bound(wrong, rows, SURE) if rows else None,
-        "same": int(same.sum()),
-        "passed": int(shared[same].sum()),
-    }
-
-
-def own_figures(model: EncoderModel, seed: int = SEED) -> dict[str, Any]:
+def own_figures(seen: Seen, seed: int = SEED) -> dict[str, Any]:
     """All parts of the own pairs, by way of deciding, and what was held out by kind and language."""
     all_pairs = pairs(seed)
     found = [contrast(p.a, p.b) for p in all_pairs]
     free = np.array([not each for each in found])
-    close = cosines(model, [(p.a, p.b) for p in all_pairs])
+    close = seen.cosines([(p.a, p.b) for p in all_pairs])
     same = np.array([p.kind == SAME for p in all_pairs])
     parts = {name: np.array([p.half == name for p in all_pairs]) for name in (*HALVES, FRESH)}
     dev = parts[HALVES[0]]
@@ -95,6 +70,7 @@ def own_figures(model: EncoderModel, seed: int = SEED) -> dict[str, Any]:
         "threshold": threshold,
         "halves": halves,
         "kinds": by_kind(all_pairs, free, close),
+        "guard": guard_figures(seen, all_pairs),
         "opposites": {"told": len(named), "named": sum(named)},
     }
 
@@ -125,7 +101,7 @@ def by_kind(all_pairs: Sequence[Pair], free: Bools, close: Floats) -> list[dict[
     ]
 
 
-def public_figures(model: EncoderModel, folder: Path) -> dict[str, Any]:
+def public_figures(seen: Seen, folder: Path) -> dict[str, Any]:
     """Other people's pairs, of any theme: a sample of each set that is there."""
     found = {}
     for name, file in PUBLIC.items():
@@ -137,11 +113,18 @@ def public_figures(model: EncoderModel, folder: Path) -> dict[str, Any]:
         rows = random.Random(SEED).sample(rows, min(PUBLIC_PAIRS, len(rows)))
         same = np.array([row["label"] == "1" for row in rows])
         free = np.array([not contrast(row["text_a"], row["text_b"]) for row in rows])
-        close = cosines(model, [(row["text_a"], row["text_b"]) for row in rows])
+        close = seen.cosines([(row["text_a"], row["text_b"]) for row in rows])
+        guard = np.array(
+            [
+                not refusals(row["text_a"], row["text_b"], cosine)
+                for row, cosine in zip(rows, close, strict=True)
+            ]
+        )
         found[name] = {
             "contrast alone": shares(free, same),
             f"cosine ≥ {USUAL:.2f}": shares(close >= USUAL, same),
             "both": shares((close >= USUAL) & free, same),
+            "guard": shares(guard, same),
         }
     return found
 
@@ -167,8 +150,9 @@ def check_figures() -> dict[str, int]:
 
 
 def microseconds(texts: Iterable[tuple[str, str]]) -> float:
-    """Mean processor time of one comparison."""
+    """Mean processor time of one comparison; the lists are read before."""
     listed = list(texts)
+    contrast("one", "two")
     started = time.process_time()
     for one, other in listed:
         contrast(one, other)
@@ -177,13 +161,13 @@ def microseconds(texts: Iterable[tuple[str, str]]) -> float:
 
 def main() -> None:
     """Measure, and write the figures and the page."""
-    model = EncoderModel.open(starter_folder("model"))
+    seen = Seen(EncoderModel.open(starter_folder("model")), {})
     report = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "python": platform.python_version(),
         "seed": SEED,
-        "own": own_figures(model),
-        "public": public_figures(model, Path(os.environ.get("TAMIZ_DATA") or "data")),
+        "own": own_figures(seen),
+        "public": public_figures(seen, Path(os.environ.get("TAMIZ_DATA") or "data")),
         "check": check_figures(),
         "microseconds": microseconds((p.a, p.b) for p in pairs()),
     }

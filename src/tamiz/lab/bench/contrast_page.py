@@ -21,17 +21,17 @@ def contrast_section(folder: Path) -> list[str]:
     return [
         "## Similar texts that must not share an answer",
         "",
-        "Pairs made from our own frames in English and Spanish (`contrast_bank.toml`): opposites, negations, other names,",
-        "figures, roles, scopes and intents, and beside them phrasings that mean the same. Half of the frames and of the word",
-        "pairs were held out while the word lists grew. At the first look at them 62 of 1,172 passed (5.3 %), so the rule for",
-        "unknown words was made stricter, by what the development half shows when no opposite is listed; the held-out figures",
-        "below are a second look, and the fresh part was written after that and looked at once. The same hand wrote bank and lists, and pairs share frames and",
-        "objects, so they are not independent and the bounds are those of independent pairs.",
+        "Pairs made from our own frames and tickets in English and Spanish: opposites, negations, other names, figures, roles,",
+        "scopes and intents, and beside them wordings that mean the same. The parts of `contrast_bank.toml` (dev, held-out, fresh)",
+        "have all been looked at and are development data by now, so nothing passes there; they say how far the lists reach, not",
+        "how they fare elsewhere. One hand wrote pairs and lists, and pairs share frames and objects, so they are not independent",
+        "and the bounds are those of independent pairs.",
         "",
         "| part | way | differ, yet share an answer | at most (95 %) | mean the same and share it |",
         "|---|---|---|---|---|",
         *(_row(half, way, line) for half, ways in own["halves"].items() for way, line in ways.items()),
         "",
+        *_guard(own["guard"]),
         f"Of {told} fresh opposites that were told, {named} were told by the two words; the others because something else in",
         "the frames differed, or because texts that are nearly the same differed in a word at all.",
         "",
@@ -45,6 +45,42 @@ def contrast_section(folder: Path) -> list[str]:
         *_public(report["public"]),
         *_check(report["check"]),
         f"One comparison takes {report['microseconds']:.0f} µs of processor time for texts of a sentence.",
+        "",
+    ]
+
+
+FIRST_LOOKS = (
+    (
+        "judgement",
+        "31 of 1,356 (2.3%)",
+        "3.1%",
+        "647 of 966 (67%)",
+        "10 of 1,356 (0.7%; 1.2%)",
+        "365 of 966 (38%)",
+    ),
+    ("second", "25 of 912 (2.7%)", "3.8%", "305 of 660 (46%)", "13 of 912 (1.4%; 2.3%)", "118 of 660 (18%)"),
+    ("third", "21 of 624 (3.4%)", "4.8%", "270 of 468 (58%)", "3 of 624 (0.5%; 1.2%)", "150 of 468 (32%)"),
+)
+"""What the one look at each part showed, before the rules were changed by it."""
+
+
+def _guard(parts: Figures) -> list[str]:
+    return [
+        "### The guard of the cache",
+        "",
+        "`refusals(a, b, similarity)` is what a cache of answers asks. Three parts were written before their one look each; after a",
+        "look the rules were mended and the next part was written, so only these first looks speak of texts nobody tuned for:",
+        "",
+        "| part | guard: differ, yet pass | at most (95 %) | same and pass | with cosine ≥ 0.80 and the same labels in all fields | same and pass |",
+        "|---|---|---|---|---|---|",
+        *("| " + " | ".join(line) + " |" for line in FIRST_LOOKS),
+        "",
+        "The goal of 0.5 % is missed by the guard alone, and reached on one part of three with the model's labels; these alone,",
+        "without any guard, cost half of the tickets that mean the same. What the guard lets through now, after all looks:",
+        "",
+        "| part | way | differ, yet share an answer | at most (95 %) | mean the same and share it |",
+        "|---|---|---|---|---|",
+        *(_row(part, way, line) for part, ways in parts.items() for way, line in ways.items()),
         "",
     ]
 

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from typing import Any
 
 SEED = 0
@@ -18,6 +18,8 @@ HALVES = ("dev", "held-out")
 FRESH = "fresh"
 """A third part with frames and words of its own, written once the rules stood."""
 SAME = "same"
+JUDGED = ("grown", "judgement", "second", "third")
+"""Files of tickets: the first one for development, the others each written before one look."""
 FRAMES_EACH = 5
 """Frames drawn per word pair and object; each gives a pair in one frame and a pair across two."""
 
@@ -35,8 +37,7 @@ class Pair:
 
 def pairs(seed: int = SEED) -> list[Pair]:
     """All pairs of both halves and languages, without repetitions."""
-    file = resources.files("tamiz.lab.bench").joinpath("contrast_bank.toml")
-    bank: Mapping[str, Mapping[str, Any]] = tomllib.loads(file.read_text("utf-8"))
+    bank = _bank("contrast_bank.toml")
     rng = random.Random(seed)
     found = [
         Pair(a, b, kind, language, HALVES[half])
@@ -50,6 +51,40 @@ def pairs(seed: int = SEED) -> list[Pair]:
         for kind, a, b in _made(own[FRESH], rng)
     ]
     return list(dict.fromkeys(found))
+
+
+def judgement(name: str) -> list[Pair]:
+    """Tickets by which the guard of the cache is made or judged, from `contrast_<name>.toml`: every way to ask for something beside
+    every way to ask for its opposite, other names, other figures, and wordings of one ticket."""
+    return list(
+        dict.fromkeys(
+            Pair(a, b, kind, language, name)
+            for language, own in _bank(f"contrast_{name}.toml").items()
+            for kind, a, b in _judged(own)
+        )
+    )
+
+
+def _judged(own: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for asked, opposed, objects in own["opposite"]:
+        for thing in objects:
+            for one, other in product(asked, opposed):
+                yield "opposite", _filled(one, thing), _filled(other, thing)
+            for ways in (asked, opposed):
+                for one, other in combinations(ways, 2):
+                    yield SAME, _filled(one, thing), _filled(other, thing)
+    for kind, name in (("entity", "swapped"), ("number", "numbered")):
+        for frame, values in own[name]:
+            for one, other in combinations(values, 2):
+                yield kind, _filled(frame, one), _filled(frame, other)
+    for phrasings, values in own["same"]:
+        for value in values:
+            for one, other in combinations(phrasings, 2):
+                yield SAME, _filled(one, value), _filled(other, value)
+
+
+def _bank(name: str) -> Mapping[str, Mapping[str, Any]]:
+    return tomllib.loads(resources.files("tamiz.lab.bench").joinpath(name).read_text("utf-8"))
 
 
 def _half(own: Mapping[str, Any], half: int) -> dict[str, Any]:
