@@ -14,7 +14,7 @@ from tamiz.domain.ports import Neighbour
 from tamiz.domain.taxonomy import NONE, Taxonomy
 from tamiz.domain.ticket import CanonicalText, Ticket
 from tamiz.domain.triage import Distribution, Prediction, Recall, Tier, Triage, Vote, Writing
-from tamiz.text.contrast import contrast
+from tamiz.text.contrast import refusals
 
 FAR, BUDGET, UNSETTLED, DISPUTED = "far", "budget", "unsettled", "disputed"
 LANGUAGE, SCOPE, MODEL, UNSURE, CUT, TOLD = "language", "scope", "model", "unsure", "cut", "told"
@@ -147,7 +147,7 @@ def refused(
         return LANGUAGE
     if {*text.flags, *entry.triage.flags} & {"truncated"}:
         return CUT
-    differences = contrast(text.text, entry.text)
+    differences = refusals(text.text, entry.text, entry.similarity)
     if differences:
         return differences[0].kind.value
     return _unlike(prediction, entry, taxonomy, guard) or unfit(entry)
