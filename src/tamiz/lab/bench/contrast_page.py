@@ -69,7 +69,8 @@ def _guard(parts: Figures) -> list[str]:
         "### The guard of the cache",
         "",
         "`refusals(a, b, similarity)` is what a cache of answers asks. Three parts were written before their one look each; after a",
-        "look the rules were mended and the next part was written, so only these first looks speak of texts nobody tuned for:",
+        "look the rules were mended and the next part was written, so only these first looks speak of texts nobody tuned for.",
+        "The present version has met no text that it was not mended by.",
         "",
         "| part | guard: differ, yet pass | at most (95 %) | same and pass | with cosine ≥ 0.80 and the same labels in all fields | same and pass |",
         "|---|---|---|---|---|---|",
@@ -100,7 +101,7 @@ def _public(sets: Figures) -> list[str]:
     if not sets:
         return []
     return [
-        "Pairs of other people, of any theme (a sample of each set, never used for the lists). They are harder than tickets and",
+        "Pairs of other people, of any theme (a sample of each set, seen but never used for the lists). They are harder than tickets and",
         "often differ in nothing that words show:",
         "",
         "| set | way | differ, yet share an answer | at most (95 %) | mean the same and share it |",
