@@ -107,15 +107,37 @@ def test_the_tables_go_down_and_up_again(engine) -> None:
 def test_one_step_down_and_up_keeps_the_rest(backend, engine) -> None:
     with closing(backend.open(Vault())) as store:
         add(store, ticket(1))
-    for revision, there in (("0003", [True, False]), ("0002", [False, False]), (HEAD, [True, True])):
+    steps = (
+        ("0005", [True, True, True, False]),
+        ("0004", [True, True, False, False]),
+        ("0003", [True, False, False, False]),
+        ("0002", [False, False, False, False]),
+        (HEAD, [True, True, True, True]),
+    )
+    for revision, there in steps:
         with engine.begin() as connection:
             migrate(connection, revision)
         with engine.connect() as connection:
             found = inspect(connection)
             assert version(connection) == revision
-            assert [found.has_table(name) for name in ("models", "vectors")] == there
+            assert [found.has_table(name) for name in ("models", "vectors", "reuses", "holds")] == there
     with closing(backend.open(Vault())) as store:
         assert names(store) == ["t00001"]
+
+
+def test_the_step_down_lets_no_revoked_word_count_again(backend, engine) -> None:
+    with closing(backend.open(Vault())) as store:
+        add(store, ticket(1))
+        words = [Correction(A, "t00001", "f", value, None, "ana", T0) for value in ("right", "wrong")]
+        store.write(lambda tx: [tx.tickets.correct(one) for one in words])
+        store.write(lambda tx: tx.words.revoke(A, "t00001", [2], Status.PENDING, "root", T0))
+    for revision in ("0005", HEAD):
+        with engine.begin() as connection:
+            migrate(connection, revision)
+    with closing(backend.open(Vault())) as store:
+        assert store.read(lambda tx: tx.tickets.corrected(A, "t00001")) == {"f": "right"}
+        again = store.write(lambda tx: tx.tickets.correct(words[1]))
+        assert again.sequence == 3
 
 
 def test_a_newer_database_is_left_alone(backend, engine) -> None:

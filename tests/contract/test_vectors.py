@@ -103,6 +103,26 @@ def test_what_a_failed_transaction_did_is_undone(filled) -> None:
     assert add(filled, "t2") == 2
 
 
+def test_a_ticket_that_is_taken_out_of_a_space_is_not_found_there_and_searchers_are_told(filled) -> None:
+    for name in ("t1", "t2"):
+        add(filled, name)
+    add(filled, "t1", TWO)
+    add(filled, "t1", tenant=B)
+    assert filled.read(lambda tx: (tx.vectors.spaces(A, "t1"), tx.vectors.spaces(A, "t9"))) == (
+        [ONE, TWO],
+        [],
+    )
+    before = state(filled).erasures
+    assert filled.write(lambda tx: tx.vectors.remove(A, ONE, "t1")) is True
+    assert (held(filled), state(filled)) == ([(2, "t2")], SpaceState(2, before + 1))
+    assert (held(filled, TWO), held(filled, tenant=B)) == ([(1, "t1")], [(1, "t1")])
+    assert state(filled, tenant=B).erasures == 0
+    assert filled.write(lambda tx: tx.vectors.remove(A, ONE, "t1")) is False
+    assert filled.write(lambda tx: tx.vectors.remove(A, ONE, "nobody")) is False
+    assert state(filled).erasures == before + 1
+    assert add(filled, "t1", value=2.0) == 3
+
+
 def test_erased_and_expired_tickets_leave_no_vector(backend, filled) -> None:
     if not backend.durable:
         pytest.skip("the store in memory erases nothing")

@@ -48,10 +48,24 @@ class Revision:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
 
+class Against(StrEnum):
+    """Whom a person's word went against when it was said: nobody; a model that was sure of another label, which tickets
+    like this one bear out; what other accounts said of tickets like this one; or a model that was sure, on tickets that
+    are more like one another than like the rest (`taught`)."""
+
+    NOBODY = ""
+    MODEL = "model"
+    PEOPLE = "people"
+    TAUGHT = "taught"
+
+
 @dataclass(frozen=True, slots=True)
 class Correction:
     """A person's word on one field of a ticket. `sequence` counts the tenant's corrections from 1, without gaps; 0
-    until it is stored. `before` is the value that was shown."""
+    until it is stored. `before` is the value that was shown.
+
+    A word that `waits` counts for its ticket and for no other. One that was revoked counts no more and is kept.
+    """
 
     tenant: str
     ticket_id: str
@@ -62,6 +76,52 @@ class Correction:
     at: datetime
     note: str = ""
     sequence: int = 0
+    against: Against = Against.NOBODY
+    waits: bool = False
+    revoked_at: datetime | None = None
+    revoked_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WordQuery:
+    """Which corrections, in order or the newest first. Empty means any; `after` is a sequence number. Revoked ones are left
+    out unless `revoked` asks for them too."""
+
+    ticket_id: str = ""
+    by: str = ""
+    since: datetime | None = None
+    after: int = 0
+    limit: int = 1000
+    newest_first: bool = False
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an account has said: how many words, how many of them count no more, wait, or went against a sure model or
+    other people; `newest` is the moment of the last one."""
+
+    name: str
+    words: int
+    revoked: int
+    waiting: int
+    against: int
+    newest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An account whose words have no influence on other tickets, from `since` until it is lifted. `number` counts the holds
+    of the account from 1; 0 until it is stored."""
+
+    tenant: str
+    account: str
+    since: datetime
+    reason: str
+    by: str
+    lifted_at: datetime | None = None
+    lifted_by: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,23 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 }
 """A person's word may follow anything and nothing but another follows it; a failed ticket may be tried again."""
 
+RETURNS: Mapping[Status, frozenset[Status]] = {
+    Status.CORRECTED: _TRIAGED | {Status.PENDING, Status.FAILED},
+}
+"""What a ticket may go back to when the last word on it is taken back. Apart from the other table: no triage, and nothing
+else that happens to a ticket, may undo what a person said."""
+
 
 def follow(now: Status, then: Status) -> Status:
     """`then`, if it may follow `now`. TransitionError otherwise."""
     if then not in TRANSITIONS[now]:
+        raise TransitionError(now=now.value, then=then.value)
+    return then
+
+
+def give_back(now: Status, then: Status) -> Status:
+    """`then`, if a ticket may return to it. TransitionError otherwise."""
+    if then not in RETURNS.get(now, frozenset()):
         raise TransitionError(now=now.value, then=then.value)
     return then
 

@@ -32,6 +32,7 @@ from tamiz.domain.records import (
     Verdict,
 )
 from tamiz.domain.status import Status
+from tamiz.domain.storage_words import Words
 from tamiz.domain.ticket import CanonicalText, Ticket
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Tickets(Protocol):
         ...
 
     def corrections(self, tenant: str, after: int = 0, limit: int = 1000) -> list[Correction]:
-        """Corrections with a sequence number above `after`, in order."""
+        """Corrections with a sequence number above `after`, in order, without those that were revoked."""
         ...
 
     def words(self, tenant: str, ticket_id: str) -> dict[str, Correction]:
@@ -105,7 +106,7 @@ class Tickets(Protocol):
         ...
 
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
-        """Field → the newest value that a person gave it."""
+        """Field → the newest value that a person gave it and nobody revoked."""
         ...
 
 
@@ -295,6 +296,10 @@ class Vectors(Protocol):
         """Take a ticket out of a space; every searcher of the tenant notices. False where it was not there."""
         ...
 
+    def spaces(self, tenant: str, ticket_id: str) -> list[str]:
+        """The spaces that a ticket is in, in order."""
+        ...
+
     def sequences(self, tenant: str, model_hash: str) -> list[int]:
         """The numbers of all that a space holds, in order."""
         ...
@@ -362,6 +367,9 @@ class Tx(Protocol):
 
     @property
     def reuses(self) -> Reuses: ...
+
+    @property
+    def words(self) -> Words: ...
 
 
 class Store(Protocol):

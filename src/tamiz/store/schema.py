@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect
 
 from tamiz.domain.errors import StoreVersionError
 
-HEAD = "0005"
+HEAD = "0006"
 """The revision that this version of Tamiz works with."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -106,12 +106,32 @@ CORRECTIONS = Table(
     _text("by"),
     _moment("at"),
     _text("note"),
+    Column("against", Text, nullable=False, server_default=""),
+    Column("waits", Integer, nullable=False, server_default="0"),
+    _moment("revoked_at", nullable=True),
+    Column("revoked_by", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("tenant", "sequence", name="corrections_pk"),
     ForeignKeyConstraint(
         ["tenant", "ticket_id"], ["tickets.tenant", "tickets.id"], "corrections_ticket", ondelete="CASCADE"
     ),
 )
 Index("corrections_by_ticket", CORRECTIONS.c.tenant, CORRECTIONS.c.ticket_id, CORRECTIONS.c.sequence)
+Index("corrections_by_account", CORRECTIONS.c.tenant, CORRECTIONS.c.by, CORRECTIONS.c.sequence)
+
+HOLDS = Table(
+    "holds",
+    METADATA,
+    _text("tenant"),
+    _text("account"),
+    _count("number"),
+    _moment("since"),
+    _text("reason"),
+    _text("by"),
+    _moment("lifted_at", nullable=True),
+    _text("lifted_by"),
+    PrimaryKeyConstraint("tenant", "account", "number", name="holds_pk"),
+    sqlite_with_rowid=False,
+)
 
 JOBS = Table(
     "jobs",

@@ -17,6 +17,7 @@ from tamiz.domain.errors import ConflictError, DuplicateError, UnknownTicketErro
 from tamiz.domain.records import Correction, Revision, TicketQuery, TicketRecord
 from tamiz.domain.status import Status, follow
 from tamiz.domain.ticket import CanonicalText, RawMessage, Source, Ticket
+from tamiz.store import word_rows
 from tamiz.store.paging import page
 from tamiz.store.sql import LOCK, Sql, insert_into, micros, moment
 from tamiz.store.tables import CORRECTIONS, TICKETS, TRIAGES
@@ -56,16 +57,17 @@ WHERE r.tenant = :tenant AND r.ticket_id > :after AND r.at >= :since AND r.data 
 ORDER BY r.ticket_id LIMIT :limit
 """
 _ADD_CORRECTION = insert_into(CORRECTIONS)
-_CORRECTIONS = """
-SELECT tenant, ticket_id, field, value, before, by, at, note, sequence FROM corrections
-WHERE tenant = :tenant AND sequence > :after ORDER BY sequence LIMIT :limit
+_CORRECTIONS = f"""
+SELECT {word_rows.COLUMNS} FROM corrections
+WHERE tenant = :tenant AND sequence > :after AND revoked_at IS NULL ORDER BY sequence LIMIT :limit
 """
 _WORDS = """
 SELECT tenant, ticket_id, field, value, before, by, at, note, sequence FROM corrections
 WHERE tenant = :tenant AND ticket_id = :id ORDER BY sequence
 """
 _CORRECTED = """
-SELECT field, value FROM corrections WHERE tenant = :tenant AND ticket_id = :id ORDER BY sequence
+SELECT field, value FROM corrections
+WHERE tenant = :tenant AND ticket_id = :id AND revoked_at IS NULL ORDER BY sequence
 """
 
 
@@ -154,7 +156,7 @@ class SqlTickets:
     def move(self, tenant: str, ticket_id: str, status: Status, at: datetime) -> TicketRecord:
         """Another status, and a version more. UnknownTicketError, TransitionError."""
         old = self._known(tenant, ticket_id)
-        return self._moved(old, follow(old.status, status), at)
+        return self.moved(old, follow(old.status, status), at)
 
     def _known(self, tenant: str, ticket_id: str) -> TicketRecord:
         old = self.get(tenant, ticket_id)
@@ -162,7 +164,8 @@ class SqlTickets:
             raise UnknownTicketError(ticket=ticket_id)
         return old
 
-    def _moved(self, old: TicketRecord, status: Status, at: datetime) -> TicketRecord:
+    def moved(self, old: TicketRecord, status: Status, at: datetime) -> TicketRecord:
+        """Another status, whatever it was, and a version more."""
         new = replace(old, status=status, version=old.version + 1, updated_at=at)
         self._sql.run(
             _MOVE, tenant=new.tenant, id=new.id, status=status.value, version=new.version, at=micros(at)
@@ -252,14 +255,18 @@ class SqlTickets:
             by=stored.by,
             at=micros(stored.at),
             note=stored.note,
+            against=stored.against.value,
+            waits=int(stored.waits),
+            revoked_at=None,
+            revoked_by="",
         )
-        self._moved(old, follow(old.status, Status.CORRECTED), stored.at)
+        self.moved(old, follow(old.status, Status.CORRECTED), stored.at)
         return stored
 
     def corrections(self, tenant: str, after: int = 0, limit: int = 1000) -> list[Correction]:
-        """Corrections with a sequence number above `after`, in order."""
+        """Corrections with a sequence number above `after`, in order, without those that were revoked."""
         rows = self._sql.all(_CORRECTIONS, tenant=tenant, after=after, limit=limit)
-        return [_correction(row) for row in rows]
+        return [word_rows.correction(row) for row in rows]
 
     def words(self, tenant: str, ticket_id: str) -> dict[str, Correction]:
         """Field → the newest correction of a ticket."""
@@ -267,7 +274,7 @@ class SqlTickets:
         return {row[2]: _correction(row) for row in rows}
 
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
-        """Field → the newest value that a person gave it."""
+        """Field → the newest value that a person gave it and nobody revoked."""
         return dict(tuple(row) for row in self._sql.all(_CORRECTED, tenant=tenant, id=ticket_id))
 
 
@@ -279,8 +286,3 @@ def _revision(tenant: str, ticket_id: str, row: Any) -> Revision:
     number, at, timings, data = row
     triage = triage_from_data(json.loads(data))
     return Revision(tenant, ticket_id, number, moment(at), triage, json.loads(timings))
-
-
-def _correction(row: Any) -> Correction:
-    tenant, ticket_id, field, value, before, by, at, note, sequence = row
-    return Correction(tenant, ticket_id, field, value, before, by, moment(at), note, sequence)

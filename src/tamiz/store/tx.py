@@ -19,6 +19,7 @@ from tamiz.store.sql import Dictionary, Sql
 from tamiz.store.tickets import SqlTickets
 from tamiz.store.vault import Vault
 from tamiz.store.vectors import SqlVectors
+from tamiz.store.words import SqlWords
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class SqlTx:
     models: SqlModels
     vectors: SqlVectors
     reuses: SqlReuses
+    words: SqlWords
     sql: Sql
     vault: Vault
 
@@ -42,8 +44,9 @@ class SqlTx:
     def over(cls, connection: Connection, dictionary: Dictionary, vault: Vault) -> SqlTx:
         """The repositories; they keep nothing between transactions."""
         sql = Sql(connection, dictionary)
+        tickets = SqlTickets(sql, vault)
         return cls(
-            SqlTickets(sql, vault),
+            tickets,
             SqlJobs(sql),
             SqlKeys(sql),
             SqlAudit(sql),
@@ -51,6 +54,7 @@ class SqlTx:
             SqlModels(sql),
             SqlVectors(sql),
             SqlReuses(sql),
+            SqlWords(sql, tickets),
             sql,
             vault,
         )

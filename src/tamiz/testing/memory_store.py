@@ -25,6 +25,7 @@ from tamiz.testing.memory_reuses import MemoryReuses
 from tamiz.testing.memory_table import Journal, Table
 from tamiz.testing.memory_tickets import MemoryTickets
 from tamiz.testing.memory_vectors import MemoryVectors
+from tamiz.testing.memory_words import MemoryWords
 
 T = TypeVar("T")
 
@@ -100,6 +101,7 @@ class _MemoryTx:
         self.models = MemoryModels(journal)
         self.vectors = MemoryVectors(journal)
         self.reuses = MemoryReuses(journal)
+        self.words = MemoryWords(journal, self.tickets)
 
 
 class _MemoryKeys:

@@ -25,7 +25,7 @@ class MemoryTickets:
         self._revisions: Table[tuple[str, str, int], Revision] = Table(journal)
         self._corrections: Table[tuple[str, int], Correction] = Table(journal)
         self._sequences: Table[str, int] = Table(journal)
-        self._words: Table[tuple[str, str], dict[str, str | None]] = Table(journal)
+        self._words: Table[tuple[str, str], tuple[int, ...]] = Table(journal)
 
     def add(self, ticket: Ticket, key: str = "", digest: str = "") -> None:
         source = (ticket.tenant, ticket.source.desk, ticket.source.external_id)
@@ -110,22 +110,35 @@ class MemoryTickets:
         stored = replace(correction, sequence=(self._sequences.get(tenant) or 0) + 1)
         self._sequences.put(tenant, stored.sequence)
         self._corrections.put((tenant, stored.sequence), stored)
-        words = self.corrected(tenant, record.id) | {stored.field: stored.value}
-        self._words.put((tenant, record.id), words)
-        status = follow(record.status, Status.CORRECTED)
-        self._put(replace(record, status=status, updated_at=stored.at))
+        place = (tenant, record.id)
+        self._words.put(place, (*(self._words.get(place) or ()), stored.sequence))
+        self.moved(record, follow(record.status, Status.CORRECTED), stored.at)
         return stored
 
     def corrections(self, tenant: str, after: int = 0, limit: int = 1000) -> list[Correction]:
-        last = min(self._sequences.get(tenant) or 0, after + limit)
-        return [self._corrections.rows[tenant, number] for number in range(after + 1, last + 1)]
+        standing = (one for one in self.words(tenant) if one.sequence > after and one.revoked_at is None)
+        return list(standing)[:limit]
 
     def words(self, tenant: str, ticket_id: str) -> dict[str, Correction]:
         told = (row for _, row in sorted(self._corrections.rows.items()))
         return {row.field: row for row in told if (row.tenant, row.ticket_id) == (tenant, ticket_id)}
 
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
-        return dict(self._words.get((tenant, ticket_id)) or {})
+        return {one.field: one.value for one in self.words(tenant, ticket_id) if one.revoked_at is None}
+
+    def words(self, tenant: str, ticket_id: str = "") -> list[Correction]:
+        """All corrections, also revoked ones, of a ticket or of all, in order."""
+        every = range(1, (self._sequences.get(tenant) or 0) + 1)
+        numbers = (self._words.get((tenant, ticket_id)) or ()) if ticket_id else every
+        return [self._corrections.rows[tenant, number] for number in numbers]
+
+    def reword(self, correction: Correction) -> None:
+        """Another state of a correction that is there."""
+        self._corrections.put((correction.tenant, correction.sequence), correction)
+
+    def moved(self, old: TicketRecord, status: Status, at: datetime) -> TicketRecord:
+        """Another status, whatever it was, and a version more."""
+        return self._put(replace(old, status=status, updated_at=at))
 
     def _known(self, tenant: str, ticket_id: str) -> TicketRecord:
         record = self.get(tenant, ticket_id)
