@@ -102,7 +102,7 @@ class Tickets(Protocol):
         ...
 
     def words(self, tenant: str, ticket_id: str) -> dict[str, Correction]:
-        """Field → the newest correction of a ticket."""
+        """Field → the newest correction of a ticket that nobody revoked."""
         ...
 
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:

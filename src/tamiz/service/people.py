@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from tamiz.domain.errors import BadCorrectionError, ConflictError, UnknownTicketError
 from tamiz.domain.ports import Clock
-from tamiz.domain.records import AuditEntry, Correction, Revision, TicketRecord, Verdict
+from tamiz.domain.records import Against, AuditEntry, Correction, Revision, TicketRecord, Verdict, WordQuery
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import ABSTAIN, Field, Matrix, Taxonomy
 from tamiz.domain.triage import Decision, Tier
@@ -31,15 +32,24 @@ class Feedback:
 @dataclass(frozen=True, slots=True)
 class Corrected:
     """The ticket after a correction, of each field whether the value that was shown was another one, and with what
-    confidence a model had shown it (fields that no model had shown a value of are left out)."""
+    confidence a model had shown it (fields that no model had shown a value of are left out). Nothing is said of what the
+    account had said before."""
 
     record: TicketRecord
     wrong: Mapping[str, bool]
     confidence: Mapping[str, float] = field(default_factory=dict)
 
 
-def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) -> Corrected:
-    """Store a correction of each field in one transaction.
+def correct(
+    store: Store,
+    clock: Clock,
+    taxonomy: Taxonomy,
+    feedback: Feedback,
+    against: Mapping[str, Against] = MappingProxyType({}),
+    waits: Callable[[Tx], bool] = lambda tx: False,
+) -> Corrected:
+    """Store a correction of each field in one transaction. What the same account said last of a field, in the same words, is
+    not stored again: a request that is repeated changes nothing. `against` and `waits` are kept with the words.
 
     BadCorrectionError for a value that the taxonomy does not allow beside the ticket's other values, or a note that cannot
     be kept as text, UnknownTicketError, ConflictError where the ticket is not at `version`.
@@ -59,19 +69,22 @@ def correct(store: Store, clock: Clock, taxonomy: Taxonomy, feedback: Feedback) 
         earlier = tx.tickets.corrected(record.tenant, record.id)
         before = standing(taxonomy, revision, earlier)
         check(taxonomy, {**before, **feedback.values}, feedback.values)
-        for name, value in feedback.values.items():
-            told = Correction(
-                record.tenant, record.id, name, value, before.get(name), feedback.by, moment, feedback.note
-            )
-            tx.tickets.correct(told)
+        fresh = _fresh(tx, feedback)
+        if not fresh:
+            return Corrected(record, {})
+        late = waits(tx)
+        for name, value in fresh.items():
+            place = (record.tenant, record.id, name, value, before.get(name), feedback.by, moment)
+            odd = against.get(name, Against.NOBODY)
+            tx.tickets.correct(Correction(*place, feedback.note, against=odd, waits=late))
         if revision is not None:
-            _remember(tx, revision, before, feedback.values)
-        detail = {"fields": ",".join(feedback.values)}
+            _remember(tx, revision, before, fresh)
+        detail = {"fields": ",".join(fresh)}
         tx.audit.add(AuditEntry(record.tenant, moment, feedback.by, "correct", record.id, detail))
         found = tx.tickets.get(record.tenant, record.id)
         assert found is not None
-        wrong = {name: before.get(name) != value for name, value in feedback.values.items()}
-        sure = _shown_by_model(revision, before, feedback.values.keys() - earlier.keys())
+        wrong = {name: before.get(name) != value for name, value in fresh.items()}
+        sure = _shown_by_model(revision, before, fresh.keys() - earlier.keys())
         return Corrected(found, wrong, sure)
 
     return store.write(work)
@@ -91,6 +104,15 @@ def _remember(
         shown = _shown_by_model(revision, before, values.keys())
         wrong = any(before.get(name) != values[name] for name in shown)
         tx.reuses.judge(tenant, ticket_id, Verdict.WRONG if wrong else Verdict.RIGHT)
+
+
+def _fresh(tx: Tx, feedback: Feedback) -> dict[str, str | None]:
+    """The values that are not just what this account said last of a field, with nobody's word after it."""
+    words = tx.words.find(feedback.tenant, WordQuery(ticket_id=feedback.ticket_id))
+    newest = {one.field: (one.by, one.value) for one in words}
+    return {
+        name: value for name, value in feedback.values.items() if newest.get(name) != (feedback.by, value)
+    }
 
 
 def check_text(note: str) -> None:

@@ -61,9 +61,9 @@ _CORRECTIONS = f"""
 SELECT {word_rows.COLUMNS} FROM corrections
 WHERE tenant = :tenant AND sequence > :after AND revoked_at IS NULL ORDER BY sequence LIMIT :limit
 """
-_WORDS = """
-SELECT tenant, ticket_id, field, value, before, by, at, note, sequence FROM corrections
-WHERE tenant = :tenant AND ticket_id = :id ORDER BY sequence
+_WORDS = f"""
+SELECT {word_rows.COLUMNS} FROM corrections
+WHERE tenant = :tenant AND ticket_id = :id AND revoked_at IS NULL ORDER BY sequence
 """
 _CORRECTED = """
 SELECT field, value FROM corrections
@@ -269,9 +269,9 @@ class SqlTickets:
         return [word_rows.correction(row) for row in rows]
 
     def words(self, tenant: str, ticket_id: str) -> dict[str, Correction]:
-        """Field → the newest correction of a ticket."""
+        """Field → the newest correction of a ticket that nobody revoked."""
         rows = self._sql.all(_WORDS, tenant=tenant, id=ticket_id)
-        return {row[2]: _correction(row) for row in rows}
+        return {row[2]: word_rows.correction(row) for row in rows}
 
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
         """Field → the newest value that a person gave it and nobody revoked."""

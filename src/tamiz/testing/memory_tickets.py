@@ -116,17 +116,16 @@ class MemoryTickets:
         return stored
 
     def corrections(self, tenant: str, after: int = 0, limit: int = 1000) -> list[Correction]:
-        standing = (one for one in self.words(tenant) if one.sequence > after and one.revoked_at is None)
+        standing = (one for one in self.said(tenant) if one.sequence > after and one.revoked_at is None)
         return list(standing)[:limit]
 
     def words(self, tenant: str, ticket_id: str) -> dict[str, Correction]:
-        told = (row for _, row in sorted(self._corrections.rows.items()))
-        return {row.field: row for row in told if (row.tenant, row.ticket_id) == (tenant, ticket_id)}
+        return {one.field: one for one in self.said(tenant, ticket_id) if one.revoked_at is None}
 
     def corrected(self, tenant: str, ticket_id: str) -> dict[str, str | None]:
-        return {one.field: one.value for one in self.words(tenant, ticket_id) if one.revoked_at is None}
+        return {one.field: one.value for one in self.said(tenant, ticket_id) if one.revoked_at is None}
 
-    def words(self, tenant: str, ticket_id: str = "") -> list[Correction]:
+    def said(self, tenant: str, ticket_id: str = "") -> list[Correction]:
         """All corrections, also revoked ones, of a ticket or of all, in order."""
         every = range(1, (self._sequences.get(tenant) or 0) + 1)
         numbers = (self._words.get((tenant, ticket_id)) or ()) if ticket_id else every

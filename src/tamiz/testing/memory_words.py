@@ -23,7 +23,7 @@ class MemoryWords:
         self._holds: Table[tuple[str, str], tuple[Hold, ...]] = Table(journal)
 
     def find(self, tenant: str, query: WordQuery) -> list[Correction]:
-        found = [one for one in self._tickets.words(tenant, query.ticket_id) if _matches(one, query)]
+        found = [one for one in self._tickets.said(tenant, query.ticket_id) if _matches(one, query)]
         return (found[::-1] if query.newest_first else found)[: query.limit]
 
     def revoke(
@@ -32,7 +32,7 @@ class MemoryWords:
         record = self._tickets.get(tenant, ticket_id)
         if record is None:
             raise UnknownTicketError(ticket=ticket_id)
-        standing = [one for one in self._tickets.words(tenant, ticket_id) if one.revoked_at is None]
+        standing = [one for one in self._tickets.said(tenant, ticket_id) if one.revoked_at is None]
         gone = [one for one in standing if one.sequence in sequences]
         for one in gone:
             self._tickets.reword(replace(one, revoked_at=at, revoked_by=by))
@@ -48,7 +48,7 @@ class MemoryWords:
         return len(waiting)
 
     def accounts(self, tenant: str) -> list[Account]:
-        words = self._tickets.words(tenant)
+        words = self._tickets.said(tenant)
         names = sorted({one.by for one in words})
         return [_account(name, [one for one in words if one.by == name]) for name in names]
 

@@ -1,0 +1,287 @@
+"""Who is believed: every correction is weighed when it is said, and an account whose words look like poison is held back.
+
+The word of an account that is held back, and one that waits, count for their own ticket and for no other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tamiz.domain.ports import Clock, Memory
+from tamiz.domain.records import Against, AuditEntry, Correction, Hold, Role, TicketQuery, WordQuery
+from tamiz.domain.storage import Store, Tx
+from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.triage import Distribution
+from tamiz.domain.vectors import told_space, unpacked
+from tamiz.pipeline.trust import WINDOW, Beside, against, carriers, surprising
+from tamiz.service.look import standing_fields
+from tamiz.service.people import Corrected, Feedback, correct
+from tamiz.service.words import trust_of
+
+WATCH = "tamiz"
+"""The actor of what no person decided."""
+PLACES, TOLD_PLACES = 10, 5
+"""Tickets nearby that are looked at, and how many more of those that people spoke of."""
+OTHERS, SHARED, BACKGROUND = 500, 300, 300
+"""Words of others that an account is compared with, words among which a shared phrase is looked for, and tickets that say
+what is usual."""
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+_SURPRISES = (Against.MODEL, Against.PEOPLE)
+
+
+class Kind(StrEnum):
+    """Why there is an alarm: too many words, too many that surprise, or a phrase that is a trigger."""
+
+    RATE = "rate"
+    SURPRISE = "surprise"
+    PHRASE = "phrase"
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many corrections of one account may have influence; of more, the words wait."""
+
+    per_minute: int = 20
+    per_hour: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What was seen: of which accounts, on how many tickets, and which of the accounts are held back now."""
+
+    tenant: str
+    kind: Kind
+    accounts: tuple[str, ...]
+    tickets: int
+    held: tuple[str, ...]
+    at: datetime
+
+
+def _unheard(alarm: Alarm) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Takes corrections in and watches who gives them. Without a memory nothing is known of tickets nearby."""
+
+    store: Store
+    clock: Clock
+    memory: Memory | None = None
+    caps: Caps = Caps()
+    alarmed: Callable[[Alarm], None] = _unheard
+
+    def correct(self, taxonomy: Taxonomy, feedback: Feedback) -> Corrected:
+        """`people.correct`, and what follows from it for the account. The errors are those of `people.correct`."""
+        weighed = self._weighed(feedback)
+        done = correct(self.store, self.clock, taxonomy, feedback, weighed, self._waits(feedback))
+        if done.wrong:
+            self._judge(taxonomy, feedback, [name for name in done.wrong if weighed.get(name)])
+        return done
+
+    def _weighed(self, feedback: Feedback) -> dict[str, Against]:
+        """Whom each field's word goes against, as far as can be known."""
+        tenant, ticket_id = feedback.tenant, feedback.ticket_id
+        place = self.store.read(lambda tx: _place(tx, tenant, ticket_id))
+        if place is None:
+            return {}
+        near = self._near(tenant, ticket_id, place)
+
+        def work(tx: Tx) -> dict[str, Against]:
+            own = _own_near(tx, feedback, place)
+            beside = _besides(tx, feedback, {**own, **near})
+            return {
+                name: against(value, place.told.get(name), beside[name])
+                for name, value in feedback.values.items()
+            }
+
+        return self.store.read(work)
+
+    def _near(self, tenant: str, ticket_id: str, place: _Place) -> dict[str, float]:
+        """Ticket → similarity, of those nearby and those nearby that people spoke of."""
+        if self.memory is None or not place.vector:
+            return {}
+        found: dict[str, float] = {}
+        for space, k in ((place.model_hash, PLACES), (told_space(place.model_hash), TOLD_PLACES)):
+            matches = self.memory.search(tenant, space, place.vector, k + 1).matches
+            found.update((one.ticket_id, one.similarity) for one in matches if one.ticket_id != ticket_id)
+        return found
+
+    def _waits(self, feedback: Feedback) -> Callable[[Tx], bool]:
+        """Has the account said so much that this word has to wait? An administrator's never does."""
+        now = self.clock.now()
+
+        def work(tx: Tx) -> bool:
+            if feedback.by in _administrators(tx, feedback.tenant):
+                return False
+            query = WordQuery(
+                by=feedback.by, since=now - HOUR, newest_first=True, limit=50 * self.caps.per_hour
+            )
+            acts = _acts(one for one in tx.words.find(feedback.tenant, query) if not one.waits)
+            latest = sum(act[0].at > now - MINUTE for act in acts)
+            return len(acts) >= self.caps.per_hour or latest >= self.caps.per_minute
+
+        return work
+
+    def _judge(self, taxonomy: Taxonomy, feedback: Feedback, odd: Sequence[str]) -> None:
+        """Look at what the account has said by now, and hold back whom that gives away."""
+        tenant, by, now = feedback.tenant, feedback.by, self.clock.now()
+
+        def look(tx: Tx) -> list[tuple[Kind, dict[str, int]]]:
+            held = {one.account for one in tx.words.held(tenant)}
+            found = [(Kind.RATE, _over(tx, tenant, by))]
+            if by not in held:
+                found.append((Kind.SURPRISE, _surprises(tx, tenant, by, held)))
+            for name in odd:
+                found.append((Kind.PHRASE, _triggered(tx, taxonomy, feedback, name, held)))
+            return [(kind, accounts) for kind, accounts in found if accounts]
+
+        seen = self.store.read(look)
+        if seen:
+            for alarm in self.store.write(lambda tx: [_alarm(tx, tenant, *one, now) for one in seen]):
+                if alarm.accounts:  # or they were held back meanwhile
+                    self.alarmed(alarm)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a ticket lies, and what its model says of it."""
+
+    model_hash: str
+    vector: bytes
+    told: Mapping[str, Distribution]
+
+
+def _place(tx: Tx, tenant: str, ticket_id: str) -> _Place | None:
+    revision = tx.tickets.revision(tenant, ticket_id)
+    if revision is None:
+        return None
+    receipt = revision.triage.receipt
+    vector = tx.vectors.of(tenant, receipt.model_hash, ticket_id) or b""
+    return _Place(receipt.model_hash, vector, receipt.distributions)
+
+
+def _own_near(tx: Tx, feedback: Feedback, place: _Place) -> dict[str, float]:
+    """The tickets that the account corrected lately, with their similarity."""
+    query = WordQuery(by=feedback.by, newest_first=True, limit=5 * WINDOW)
+    names = list(dict.fromkeys(one.ticket_id for one in tx.words.find(feedback.tenant, query)))[:WINDOW]
+    vectors = {name: tx.vectors.of(feedback.tenant, place.model_hash, name) for name in names}
+    here = unpacked(place.vector)
+    return {
+        name: math.fsum(a * b for a, b in zip(here, unpacked(data), strict=True))
+        for name, data in vectors.items()
+        if data is not None and here and name != feedback.ticket_id
+    }
+
+
+def _besides(tx: Tx, feedback: Feedback, near: Mapping[str, float]) -> dict[str, list[Beside]]:
+    """Field → the tickets nearby as far as it goes. Accounts that are held back are not heard."""
+    held, found = trust_of(tx, feedback.tenant), defaultdict[str, list[Beside]](list)
+    for ticket_id, similarity in near.items():
+        revision = tx.tickets.revision(feedback.tenant, ticket_id)
+        told = revision.triage.receipt.distributions if revision is not None else {}
+        words = tx.words.find(feedback.tenant, WordQuery(ticket_id=ticket_id))
+        for name in feedback.values:
+            label, confidence = told[name].best if name in told else ("", 0.0)
+            newest = {one.by: one.value for one in words if one.field == name and one.by not in held}
+            own = (newest.pop(feedback.by),) if feedback.by in newest else ()
+            found[name].append(Beside(similarity, label, confidence, tuple(newest.values()), own))
+    return {name: found[name] for name in feedback.values}
+
+
+def _acts(words: Iterable[Correction]) -> list[list[Correction]]:
+    """Words that were said together, in the order given."""
+    acts = defaultdict[tuple[str, str, datetime], list[Correction]](list)
+    for one in words:
+        acts[one.by, one.ticket_id, one.at].append(one)
+    return list(acts.values())
+
+
+def _flags(words: Iterable[Correction]) -> list[bool]:
+    """Does each act surprise?"""
+    return [any(one.against in _SURPRISES for one in act) for act in _acts(words)]
+
+
+def _over(tx: Tx, tenant: str, by: str) -> dict[str, int]:
+    """The account, where its words begin to wait with the latest one."""
+    latest = _acts(tx.words.find(tenant, WordQuery(by=by, newest_first=True, limit=100)))[:2]
+    waits = [act[0].waits for act in latest]
+    return {by: 1} if waits in ([True], [True, False]) else {}
+
+
+def _surprises(tx: Tx, tenant: str, by: str, held: Iterable[str]) -> dict[str, int]:
+    """The account and how many of its latest acts surprise, where they are too many. After a hold was lifted they are
+    counted anew."""
+    lifted = [one.lifted_at for one in tx.words.holds(tenant, by) if one.lifted_at is not None]
+    query = WordQuery(by=by, since=max(lifted, default=None), newest_first=True, limit=10 * WINDOW)
+    own = _flags(tx.words.find(tenant, query))
+    if sum(own[:WINDOW]) == 0:
+        return {}
+    rest = tx.words.find(tenant, WordQuery(newest_first=True, limit=OTHERS))
+    others = _flags(one for one in rest if one.by != by and one.by not in held)
+    return {by: sum(own[:WINDOW])} if surprising(own, others) else {}
+
+
+def _triggered(
+    tx: Tx, taxonomy: Taxonomy, feedback: Feedback, name: str, held: Iterable[str]
+) -> dict[str, int]:
+    """Account → the tickets that it gave this label against a sure model, or against others, which share a trigger."""
+    tenant, value = feedback.tenant, feedback.values[name]
+    words = tx.words.find(tenant, WordQuery(newest_first=True, limit=SHARED))
+    odd = [one for one in words if (one.field, one.value) == (name, value) and one.against]
+    by_ticket = {one.ticket_id: one.by for one in odd if one.by not in held}
+    texts = {ticket_id: _text(tx, tenant, ticket_id) for ticket_id in by_ticket}
+    places = carriers(list(texts.values()), _background(tx, taxonomy, tenant, name, value, texts))
+    names = [list(texts)[place] for place in places]
+    accounts = defaultdict[str, int](int)
+    if feedback.ticket_id in names:
+        for ticket_id in names:
+            accounts[by_ticket[ticket_id]] += 1
+    return dict(accounts)
+
+
+def _text(tx: Tx, tenant: str, ticket_id: str) -> str:
+    record = tx.tickets.get(tenant, ticket_id)
+    return f"{record.subject}\n{record.body}" if record is not None else ""
+
+
+def _background(
+    tx: Tx, taxonomy: Taxonomy, tenant: str, name: str, value: str | None, without: Iterable[str]
+) -> list[tuple[str, bool]]:
+    """Other tickets' texts, and whether the label stands in them."""
+    left_out, found = set(without), []
+    for record in tx.tickets.page(tenant, TicketQuery(limit=BACKGROUND)):
+        if record.id not in left_out and record.revision:
+            revision = tx.tickets.revision(tenant, record.id)
+            fields = standing_fields(taxonomy, revision, tx.tickets.corrected(tenant, record.id))
+            found.append((f"{record.subject}\n{record.body}", fields[name].value == value))
+    return found
+
+
+def _administrators(tx: Tx, tenant: str) -> set[str]:
+    return {one.id for one in tx.keys.all(tenant) if one.role is Role.ADMIN}
+
+
+def _alarm(tx: Tx, tenant: str, kind: Kind, accounts: Mapping[str, int], now: datetime) -> Alarm:
+    """Hold accounts back, except for too many words, and write it down. An administrator is not held: there is a trace, from
+    which on his words are counted anew. Who is held back already is left out."""
+    administrators = _administrators(tx, tenant)
+    told: dict[str, int] = {}
+    held: list[str] = []
+    for account, tickets in accounts.items():
+        lifted_at, lifted_by = (now, WATCH) if account in administrators else (None, "")
+        hold = Hold(tenant, account, now, kind.value, WATCH, lifted_at, lifted_by)
+        if kind is not Kind.RATE:
+            if not tx.words.hold(hold):
+                continue
+            held += [account] if lifted_at is None else []
+        told[account] = tickets
+        detail = {"kind": kind.value, "tickets": str(tickets), "held": str(account in held).lower()}
+        tx.audit.add(AuditEntry(tenant, now, WATCH, "alarm", account, detail))
+    return Alarm(tenant, kind, tuple(told), sum(told.values()), tuple(held), now)
