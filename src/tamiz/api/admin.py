@@ -10,12 +10,15 @@ from pydantic import TypeAdapter
 
 from tamiz.api.admin_forms import BackfillForm, DeskForm, EffectForm, KeyForm, ModelForm, UndoForm
 from tamiz.api.context import Context, caller_of, told
+from tamiz.api.correction_forms import AccountForm, RevertForm
 from tamiz.api.forms import NO_CONTROLS
 from tamiz.api.problems import Problem
 from tamiz.domain import errors as e
 from tamiz.domain.records import Activation
+from tamiz.service.accounts import AccountLook
 from tamiz.service.admin import Admin, DesksLook, KeyLook
 from tamiz.service.backfill import Chunk, Past, Remembered
+from tamiz.service.revert import RevertPlan, Wanted
 from tamiz.service.undo import UndoPlan
 
 T = TypeVar("T")
@@ -87,6 +90,34 @@ class Administration:
         """Do what a plan says. What a person or another model has touched since stays as it is."""
         owner, by = _who(request, tenant)
         return told({"tickets": await self._done(lambda: self._admin.undo(owner, plan_id, by))})
+
+    async def plan_revert(self, request: Request, form: RevertForm, tenant: Tenant = "") -> Response:
+        """Plan to take people's corrections back; nothing is changed. The service remembers the last plans."""
+        owner, _ = _who(request, tenant)
+        wanted = Wanted(form.account, form.since, form.ticket_id, form.sequence)
+        plan = await self._done(lambda: self._admin.plan_revert(owner, wanted))
+        return told({"id": plan.id, **_plain(RevertPlan, plan)})
+
+    async def revert(self, request: Request, revert_id: Named, tenant: Tenant = "") -> Response:
+        """Do what a plan says. What others said of these tickets stays."""
+        owner, by = _who(request, tenant)
+        return told({"words": await self._done(lambda: self._admin.revert(owner, revert_id, by))})
+
+    async def accounts(self, request: Request, tenant: Tenant = "") -> Response:
+        """Who corrects tickets, how much of it was surprising, and who is held back."""
+        owner, _ = _who(request, tenant)
+        found = await self._done(lambda: self._admin.accounts(owner))
+        return told({"accounts": _plain(list[AccountLook], found)})
+
+    async def hold(self, request: Request, form: AccountForm, tenant: Tenant = "") -> Response:
+        """Let no word of an account influence other tickets, earlier ones included."""
+        owner, by = _who(request, tenant)
+        return told({"changed": await self._done(lambda: self._admin.hold(owner, form.account, by))})
+
+    async def lift(self, request: Request, form: AccountForm, tenant: Tenant = "") -> Response:
+        """Believe an account again, also those of its words that wait."""
+        owner, by = _who(request, tenant)
+        return told({"changed": await self._done(lambda: self._admin.lift(owner, form.account, by))})
 
     async def desks(self, request: Request, tenant: Tenant = "") -> Response:
         """What was not written to desks and waits for a person, and the desks that are left alone."""

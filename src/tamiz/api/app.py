@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from tamiz.api import admin_forms as a
+from tamiz.api import correction_forms as c
 from tamiz.api import forms as v
 from tamiz.api.about import About
 from tamiz.api.admin import Administration
@@ -119,6 +120,7 @@ def admin_endpoints(context: Context, seam: Admin) -> list[Endpoint]:
     one = Administration(context, seam)
     keys, model, undo, desks = "/admin/keys", "/admin/model", "/admin/undo", "/admin/desks"
     past = "/admin/backfill"
+    reverts, accounts = "/admin/corrections/revert", "/admin/accounts"
     active, unsound = {200: a.ActiveView}, (404, 409, 422)
     told: list[tuple[str, str, Callable[..., Any], Answers]] = [
         ("POST", keys, one.create_key, Answers({201: a.MadeKeyView})),
@@ -129,6 +131,11 @@ def admin_endpoints(context: Context, seam: Admin) -> list[Endpoint]:
         ("POST", f"{model}/rollback", one.rollback, Answers(active, unsound)),
         ("POST", undo, one.plan_undo, Answers({200: a.PlanView}, (404,))),
         ("POST", f"{undo}/{{plan_id}}", one.undo, Answers({200: a.UndoneView}, (404, 422))),
+        ("POST", reverts, one.plan_revert, Answers({200: c.RevertPlanView})),
+        ("POST", f"{reverts}/{{revert_id}}", one.revert, Answers({200: c.RevertedView}, (404, 422))),
+        ("GET", accounts, one.accounts, Answers({200: c.AccountsView}, (422,))),
+        ("POST", f"{accounts}/hold", one.hold, Answers({200: c.ChangedView})),
+        ("POST", f"{accounts}/lift", one.lift, Answers({200: c.ChangedView})),
         ("GET", desks, one.desks, Answers({200: a.DesksView}, (422,))),
         ("POST", f"{desks}/retry", one.retry, Answers({204: None}, (409,))),
         ("POST", f"{desks}/resume", one.resume, Answers({200: a.ResumedView})),

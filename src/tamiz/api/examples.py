@@ -98,6 +98,7 @@ def _admin(field: str, label: str) -> dict[tuple[str, str], Example]:
         ("POST", "/admin/model/rollback"): Example(None, {200: active}),
         ("POST", "/admin/undo"): Example(undo, {200: plan}),
         ("POST", "/admin/undo/{plan_id}"): Example(None, {200: {"tickets": 1}}),
+        **_corrections(field, label),
         ("GET", "/admin/desks"): Example(None, {200: {"parked": [parked], "pauses": [pause]}}),
         ("POST", "/admin/desks/retry"): Example(effect),
         ("POST", "/admin/desks/resume"): Example({"desk": "it"}, {200: {"resumed": True}}),
@@ -105,6 +106,27 @@ def _admin(field: str, label: str) -> dict[tuple[str, str], Example]:
             {"tickets": [past], "desk": "history"}, {200: {"added": 1, "there": 0, "other": []}}
         ),
         ("GET", "/admin/backfill"): Example(None, {200: {"unread": 1}}),
+    }
+
+
+def _corrections(field: str, label: str) -> dict[tuple[str, str], Example]:
+    """What an administrator says and sees of people's corrections."""
+    at = moment(_AT)
+    wanted = {"account": TICKET, "since": at, "ticket_id": "", "sequence": 0}
+    back = {"status": Status.BY_AI.value, "away": {field: label}, "back": {field: None}}
+    place = {"ticket_id": TICKET, "desk": "", "external_id": "", "words": [7], "words_left": 0}
+    plan = {"id": "0123456789ab", "tenant": "default", "wanted": wanted, "made_at": at}
+    hold = {"since": at, "reason": "surprise", "by": "tamiz", "lifted_at": None, "lifted_by": ""}
+    counts = {"words": 9, "revoked": 0, "waiting": 0, "surprising": 5}
+    account = {"account": TICKET, "name": "reviews", "role": "review", **counts, "newest": at, "held": True}
+    return {
+        ("POST", "/admin/corrections/revert"): Example(
+            wanted, {200: {**plan, "returns": [{**place, **back}]}}
+        ),
+        ("POST", "/admin/corrections/revert/{revert_id}"): Example(None, {200: {"words": 1}}),
+        ("GET", "/admin/accounts"): Example(None, {200: {"accounts": [{**account, "holds": [hold]}]}}),
+        ("POST", "/admin/accounts/hold"): Example({"account": TICKET}, {200: {"changed": True}}),
+        ("POST", "/admin/accounts/lift"): Example({"account": TICKET}, {200: {"changed": True}}),
     }
 
 

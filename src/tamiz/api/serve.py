@@ -115,6 +115,7 @@ def parts_of(service: Service) -> Parts:
         admin=service.admin,
         memory=service.memory,
         flights=service.flights,
+        trust=service.trust,
         served=served,
         accepted=service.hooks.accepted,
         corrected=corrected,

@@ -24,8 +24,9 @@ from tamiz.domain.errors import ConflictError, TamizError, UnknownTicketError
 from tamiz.domain.records import TicketQuery
 from tamiz.domain.status import Status
 from tamiz.service.look import TicketLook, listed, look
-from tamiz.service.people import Feedback, correct
+from tamiz.service.people import Feedback
 from tamiz.service.similar import similar
+from tamiz.service.trust import Trust
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _FIRST_LOOK, _LAST_LOOK = 0.1, 1.0
@@ -45,6 +46,7 @@ class Tickets:
 
     def __init__(self, context: Context) -> None:
         self._context, self._parts = context, context.parts
+        self._trust = self._parts.trust or Trust(self._parts.store, self._parts.clock, self._parts.memory)
 
     async def get(
         self, request: Request, ticket_id: str, wait: Wait = 0.0, if_none_match: IfNoneMatch = ""
@@ -98,8 +100,8 @@ class Tickets:
     async def feedback(
         self, request: Request, ticket_id: str, form: FeedbackForm, if_match: IfMatch = ""
     ) -> Response:
-        """Correct fields of a ticket. What a person says stands, and what rests on it follows. With If-Match only if
-        the ticket is still at that version."""
+        """Correct fields of a ticket. What a person says stands, and what rests on it follows; saying the same again changes
+        nothing. With If-Match only if the ticket is still at that version."""
         caller, parts = caller_of(request), self._parts
         version = int(if_match.strip('"')) if if_match and if_match != "*" else 0
         given = Feedback(
@@ -107,7 +109,7 @@ class Tickets:
         )
         taxonomy = parts.judges(caller.tenant).taxonomy
         try:
-            done = await self._context.threads.run(lambda: correct(parts.store, parts.clock, taxonomy, given))
+            done = await self._context.threads.run(lambda: self._trust.correct(taxonomy, given))
         except ConflictError as error:
             raise Problem.of(error, 412 if version else 409) from error
         parts.corrected(done)

@@ -16,8 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from tamiz.domain.errors import InputError, StoreError, StoreUnavailableError, TamizError
 from tamiz.domain.records import Activation, Role
+from tamiz.service.accounts import AccountLook
 from tamiz.service.admin import DesksLook, KeyLook
 from tamiz.service.backfill import Chunk, Remembered
+from tamiz.service.revert import RevertPlan, Wanted
 from tamiz.service.undo import UndoPlan
 
 T = TypeVar("T")
@@ -71,13 +73,36 @@ class RemoteAdmin:
 
     def plan_undo(self, tenant: str, model: str, since: datetime, fields: Sequence[str] = ()) -> UndoPlan:
         """Plan; the service keeps the plan for `undo`."""
-        moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        wanted = {"model": model, "since": moment, "fields": list(fields)}
+        wanted = {"model": model, "since": _moment(since), "fields": list(fields)}
         return self._read(UndoPlan, self._ask("POST", "/admin/undo", tenant, wanted))
 
     def undo(self, tenant: str, plan_id: str, by: str) -> int:
         """Do what a plan says."""
         return int(self._ask("POST", f"/admin/undo/{_part(plan_id)}", tenant)["tickets"])
+
+    def plan_revert(self, tenant: str, wanted: Wanted) -> RevertPlan:
+        """Plan; the service keeps the plan for `revert`."""
+        since = None if wanted.since is None else _moment(wanted.since)
+        sent = {"account": wanted.account, "ticket_id": wanted.ticket_id, "sequence": wanted.sequence}
+        return self._read(
+            RevertPlan, self._ask("POST", "/admin/corrections/revert", tenant, {**sent, "since": since})
+        )
+
+    def revert(self, tenant: str, plan_id: str, by: str) -> int:
+        """Do what a plan says."""
+        return int(self._ask("POST", f"/admin/corrections/revert/{_part(plan_id)}", tenant)["words"])
+
+    def accounts(self, tenant: str) -> list[AccountLook]:
+        """Who corrects tickets."""
+        return self._read(list[AccountLook], self._ask("GET", "/admin/accounts", tenant)["accounts"])
+
+    def hold(self, tenant: str, account: str, by: str) -> bool:
+        """No word of an account influences other tickets."""
+        return bool(self._ask("POST", "/admin/accounts/hold", tenant, {"account": account})["changed"])
+
+    def lift(self, tenant: str, account: str, by: str) -> bool:
+        """Believe an account again."""
+        return bool(self._ask("POST", "/admin/accounts/lift", tenant, {"account": account})["changed"])
 
     def desks(self, tenant: str) -> DesksLook:
         """What waits for a person."""
@@ -166,6 +191,10 @@ def _tree(kind: type[TamizError]) -> Iterator[type[TamizError]]:
     for one in kind.__subclasses__():
         yield one
         yield from _tree(one)
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _part(name: str) -> str:

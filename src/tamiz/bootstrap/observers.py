@@ -22,6 +22,7 @@ from tamiz.observe.writer import WatchedWriter
 from tamiz.pipeline.cascade import Cascade
 from tamiz.service.accept import Accepted
 from tamiz.service.judge import Judge, Judges
+from tamiz.service.trust import Alarm
 from tamiz.service.work import Done
 
 if TYPE_CHECKING:
@@ -103,6 +104,19 @@ class Observers:
             level = logging.INFO if holds else logging.WARNING
             what = "cache on" if holds else "cache off"
             log(what, level, tenant=tenant, judged=record.judged, wrong=record.wrong)
+
+    def alarmed(self, alarm: Alarm) -> None:
+        """Somebody's corrections look like poison, or are too many."""
+        self.metrics.alarmed(alarm.kind.value)
+        log(
+            "corrections alarm",
+            logging.WARNING,
+            tenant=alarm.tenant,
+            kind=alarm.kind.value,
+            accounts=alarm.accounts,
+            held=alarm.held,
+            tickets=alarm.tickets,
+        )
 
     def job(self, event: Event) -> None:
         """Something happened to jobs."""

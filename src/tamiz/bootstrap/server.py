@@ -34,6 +34,7 @@ from tamiz.service.admin import Admin, StoreAdmin
 from tamiz.service.flights import Flights
 from tamiz.service.judge import Judges
 from tamiz.service.push_end import given_up
+from tamiz.service.trust import Caps, Trust
 from tamiz.service.work import Done, Triaging, buried
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Service:
     observers: Observers | None = None
     flights: Flights = field(default_factory=Flights)
     """What is being worked out at this moment."""
+    trust: Trust | None = None
+    """Takes corrections in."""
     remembering: Remembering = Remembering()  # noqa: RUF009 - frozen
 
     @property
@@ -175,6 +178,7 @@ def _service(
         known=judges.known,
         flights=fast.flights,
         remembering=remembering,
+        trust=Trust(store, clock, remembering.memory, _caps(settings), observers.alarmed),
         tell=_teller(store),
         observers=observers,
     )
@@ -194,6 +198,10 @@ def _triaging(
         cache=cache_policy(settings.memory),
         cached=observers.cache,
     )
+
+
+def _caps(settings: Settings) -> Caps:
+    return Caps(settings.corrections.per_minute, settings.corrections.per_hour)
 
 
 def _teller(store: SqliteStore | PostgresStore) -> Callable[[Mapping[str, str]], None]:

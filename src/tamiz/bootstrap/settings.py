@@ -32,6 +32,9 @@ reembed = 1000               # newest tickets that a new model embeds before it 
 cache = "verified"           # which earlier answers are served: verified | exact | off  TAMIZ_MEMORY_CACHE
 budget = 0.01                # share of served answers that may be wrong           TAMIZ_MEMORY_BUDGET
 again = 0.05                 # share of spared answers worked out all the same     TAMIZ_MEMORY_AGAIN
+[corrections]                # how many of one account may influence other tickets; of more, the words wait
+per_minute = 20              #                                                     TAMIZ_CORRECTIONS_PER_MINUTE
+per_hour = 60                #                                                     TAMIZ_CORRECTIONS_PER_HOUR
 [push]                       # writing to desks
 quiescence = 120.0           # seconds after which a request that nobody saw the end of has surely been applied, or never
                              # will be                                             TAMIZ_PUSH_QUIESCENCE
@@ -69,7 +72,13 @@ FILE_NAME = "tamiz.toml"
 _PREFIX = "TAMIZ_"
 _POLICY = "TAMIZ_POLICY_"
 _LLM = "TAMIZ_LLM_"
-_TABLES = {"llm": _LLM, "serve": "TAMIZ_SERVE_", "memory": "TAMIZ_MEMORY_", "push": "TAMIZ_PUSH_"}
+_TABLES = {
+    "llm": _LLM,
+    "serve": "TAMIZ_SERVE_",
+    "memory": "TAMIZ_MEMORY_",
+    "corrections": "TAMIZ_CORRECTIONS_",
+    "push": "TAMIZ_PUSH_",
+}
 _WAYS = frozenset({"api", "cli", "file"})
 _SECRETS = {"store_url": "TAMIZ_STORE_URL", "vault_key": "TAMIZ_VAULT_KEY"}
 
@@ -123,6 +132,15 @@ class MemorySettings(BaseModel):
     again: float = Field(0.05, ge=0.0, le=1.0)
 
 
+class CorrectionSettings(BaseModel):
+    """How many corrections of one account have influence at once. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_minute: int = Field(20, ge=1, le=100_000)
+    per_hour: int = Field(60, ge=1, le=100_000)
+
+
 class PushSettings(BaseModel):
     """How desks are written to. Unknown keys are refused."""
 
@@ -164,6 +182,7 @@ class Settings(BaseModel):
     llm: LlmSettings = LlmSettings()
     serve: ServeSettings = ServeSettings()
     memory: MemorySettings = MemorySettings()
+    corrections: CorrectionSettings = CorrectionSettings()
     push: PushSettings = PushSettings()
     desks: tuple[DeskSettings, ...] = ()
     store_url: SecretStr = SecretStr("")

@@ -18,6 +18,7 @@ from tamiz.cli import (
     backfill,
     backtest,
     chat,
+    corrections,
     data,
     desk,
     doctor,
@@ -76,6 +77,7 @@ app.command("backfill", epilog=backfill.EXAMPLES)(backfill.command)
 app.command("undo", epilog=undo.EXAMPLES)(undo.command)
 app.command("doctor")(doctor.command)
 app.add_typer(train.app, name="train")
+app.add_typer(corrections.app, name="corrections")
 app.add_typer(data.app, name="data")
 app.add_typer(desk.app, name="desk")
 app.add_typer(export.app, name="export")

@@ -63,6 +63,10 @@ class Metrics:
         if confidence is not None:
             self._drift.add(field, confidence, not wrong)
 
+    def alarmed(self, kind: str) -> None:
+        """Somebody's corrections gave an alarm."""
+        self._alarms.labels(kind).inc()
+
     def pushed(self, desk: str, outcome: str) -> None:
         """A step of an effect at a desk came to an end."""
         self._pushes.labels(desk, outcome).inc()
@@ -156,6 +160,9 @@ class Metrics:
             "People's corrections, and whether the shown value was wrong.",
             "field",
             "wrong",
+        )
+        self._alarms = self._counter(
+            "tamiz_correction_alarms_total", "Alarms over people's corrections, by what was seen.", "kind"
         )
         self._covered = self._gauge(
             "tamiz_coverage_ratio", "Share of the latest 1000 triages that apply the field.", "field"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tamiz.domain.desk import Value
 from tamiz.domain.errors import ArtifactError, ConfigError, UnknownPlanError
@@ -17,12 +17,16 @@ from tamiz.domain.outbox import Effect, Pause
 from tamiz.domain.ports import Clock
 from tamiz.domain.records import Activation, Role
 from tamiz.domain.storage import Store
-from tamiz.service import backfill, keys, models, push_end, undo
+from tamiz.service import accounts, backfill, keys, models, push_end, revert, undo
 from tamiz.service.accept import Bits
+from tamiz.service.accounts import AccountLook
 from tamiz.service.backfill import Chunk, Remembered
 from tamiz.service.push_plan import Taxonomies
 from tamiz.service.reembed import Ahead, nothing
+from tamiz.service.revert import RevertPlan, Wanted
 from tamiz.service.undo import UndoPlan
+
+P = TypeVar("P", UndoPlan, RevertPlan)
 
 PLANS = 4
 """Plans of a tenant that are kept at the same time; its oldest goes first."""
@@ -99,6 +103,26 @@ class Admin(Protocol):
         """Do what a plan says, and count the tickets. UnknownPlanError."""
         ...
 
+    def plan_revert(self, tenant: str, wanted: Wanted) -> RevertPlan:
+        """What it would take to take people's corrections back."""
+        ...
+
+    def revert(self, tenant: str, plan_id: str, by: str) -> int:
+        """Do what a plan says, and count the corrections. UnknownPlanError."""
+        ...
+
+    def accounts(self, tenant: str) -> list[AccountLook]:
+        """Who corrects tickets, and who of them is held back."""
+        ...
+
+    def hold(self, tenant: str, account: str, by: str) -> bool:
+        """No word of an account influences other tickets from now on. False where that is so already."""
+        ...
+
+    def lift(self, tenant: str, account: str, by: str) -> bool:
+        """Believe an account again, also what waits of it. False where there is nothing to lift."""
+        ...
+
     def desks(self, tenant: str) -> DesksLook:
         """What waits for a person before it is written to desks."""
         ...
@@ -139,6 +163,7 @@ class StoreAdmin:
     taxonomies: Taxonomies
     ahead: Ahead = nothing
     _plans: dict[str, UndoPlan] = field(default_factory=dict)
+    _reverts: dict[str, RevertPlan] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def create_key(self, tenant: str, name: str, role: Role, by: str) -> str:
@@ -175,10 +200,7 @@ class StoreAdmin:
                 raise ConfigError(key="field", mistake=f"there is no '{name}' among {', '.join(names)}")
         plan = undo.plan_undo(self.store, self.clock, taxonomy, tenant, content, since, tuple(fields))
         with self._lock:
-            self._plans[plan.id] = plan
-            own = [name for name, one in self._plans.items() if one.tenant == tenant]
-            for name in own[:-PLANS]:
-                del self._plans[name]
+            _remember(self._plans, plan)
         return plan
 
     def undo(self, tenant: str, plan_id: str, by: str) -> int:
@@ -187,6 +209,32 @@ class StoreAdmin:
         if plan is None or plan.tenant != tenant:
             raise UnknownPlanError(plan=plan_id)
         return undo.perform(self.store, self.clock, self.bits, self.taxonomies(tenant), plan, by)
+
+    def plan_revert(self, tenant: str, wanted: Wanted) -> RevertPlan:
+        """Plan, and keep the plan for `revert`."""
+        plan = revert.plan_revert(self.store, self.clock, self.taxonomies(tenant), tenant, wanted)
+        with self._lock:
+            _remember(self._reverts, plan)
+        return plan
+
+    def revert(self, tenant: str, plan_id: str, by: str) -> int:
+        """Do what a plan says."""
+        plan = self._reverts.get(plan_id)
+        if plan is None or plan.tenant != tenant:
+            raise UnknownPlanError(plan=plan_id)
+        return revert.perform_revert(self.store, self.clock, self.taxonomies(tenant), plan, by)
+
+    def accounts(self, tenant: str) -> list[AccountLook]:
+        """Who corrects tickets."""
+        return accounts.accounts(self.store, tenant)
+
+    def hold(self, tenant: str, account: str, by: str) -> bool:
+        """No word of an account influences other tickets."""
+        return accounts.hold(self.store, self.clock, tenant, account, by)
+
+    def lift(self, tenant: str, account: str, by: str) -> bool:
+        """Believe an account again."""
+        return accounts.lift(self.store, self.clock, tenant, account, by)
 
     def desks(self, tenant: str) -> DesksLook:
         """What waits for a person."""
@@ -229,6 +277,14 @@ class StoreAdmin:
             mistake = f"there are several versions of '{model}'; name one by its hash: {', '.join(told)}"
             raise ConfigError(key="model", mistake=mistake)
         return first
+
+
+def _remember(plans: dict[str, P], plan: P) -> None:
+    """Keep a plan, and of its tenant's the newest."""
+    plans[plan.id] = plan
+    own = [name for name, one in plans.items() if one.tenant == plan.tenant]
+    for name in own[:-PLANS]:
+        del plans[name]
 
 
 def _means(model: str, one: Activation) -> bool:

@@ -30,8 +30,8 @@ _PAGE, _TOGETHER, _DEAD = 1000, 200, 1000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which words: of an account (since a moment), on a ticket, or the one with a number. Empty means any, and what is given
-    must all hold."""
+    """Which words: of an account (since a moment), on a ticket, or the one with a number. What is given must all hold; of a
+    moment alone, and of nothing, there are none."""
 
     account: str = ""
     since: datetime | None = None
@@ -68,7 +68,9 @@ class RevertPlan:
     def id(self) -> str:
         """12 hexadecimal digits."""
         words = ",".join(str(number) for one in self.returns for number in one.words)
-        parts = [self.tenant, self.made_at.isoformat(), repr(self.wanted), words]
+        since = self.wanted.since.isoformat() if self.wanted.since else ""
+        meant = [self.wanted.account, since, self.wanted.ticket_id, str(self.wanted.sequence)]
+        parts = [self.tenant, self.made_at.isoformat(), *meant, words]
         return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     @property
@@ -130,6 +132,8 @@ def _wanted(tx: Tx, tenant: str, wanted: Wanted) -> list[Correction]:
     """The words that are meant, in order."""
     found: list[Correction] = []
     query = WordQuery(wanted.ticket_id, wanted.account, wanted.since, limit=_PAGE)
+    if not (wanted.account or wanted.ticket_id or wanted.sequence):
+        return found
     if wanted.sequence:
         query = replace(query, after=wanted.sequence - 1, limit=1)
         return [one for one in tx.words.find(tenant, query) if one.sequence == wanted.sequence]

@@ -139,7 +139,7 @@ class Trust:
             if by not in held:
                 found.append((Kind.SURPRISE, _surprises(tx, tenant, by, held)))
             for name in odd:
-                found.append((Kind.PHRASE, _triggered(tx, taxonomy, feedback, name, held)))
+                found.append((Kind.PHRASE, _triggered(tx, taxonomy, feedback, name)))
             return [(kind, accounts) for kind, accounts in found if accounts]
 
         seen = self.store.read(look)
@@ -228,14 +228,14 @@ def _surprises(tx: Tx, tenant: str, by: str, held: Iterable[str]) -> dict[str, i
     return {by: sum(own[:WINDOW])} if surprising(own, others) else {}
 
 
-def _triggered(
-    tx: Tx, taxonomy: Taxonomy, feedback: Feedback, name: str, held: Iterable[str]
-) -> dict[str, int]:
-    """Account → the tickets that it gave this label against a sure model, or against others, which share a trigger."""
+def _triggered(tx: Tx, taxonomy: Taxonomy, feedback: Feedback, name: str) -> dict[str, int]:
+    """Account → the tickets that it gave this label against a sure model, or against others, which share a trigger. Words
+    from before a hold was lifted are forgiven."""
     tenant, value = feedback.tenant, feedback.values[name]
     words = tx.words.find(tenant, WordQuery(newest_first=True, limit=SHARED))
     odd = [one for one in words if (one.field, one.value) == (name, value) and one.against]
-    by_ticket = {one.ticket_id: one.by for one in odd if one.by not in held}
+    forgiven = {one.account: one.lifted_at for one in tx.words.holds(tenant) if one.lifted_at is not None}
+    by_ticket = {one.ticket_id: one.by for one in odd if one.by not in forgiven or one.at > forgiven[one.by]}
     texts = {ticket_id: _text(tx, tenant, ticket_id) for ticket_id in by_ticket}
     places = carriers(list(texts.values()), _background(tx, taxonomy, tenant, name, value, texts))
     names = [list(texts)[place] for place in places]

@@ -28,6 +28,7 @@ from tamiz.domain.ticket import CanonicalText, RawMessage, Source, Ticket
 from tamiz.service.accept import ENRICH, TRIAGE
 from tamiz.service.admin import StoreAdmin
 from tamiz.service.judge import Judge
+from tamiz.service.revert import Wanted
 from tamiz.service.work import Triaging
 from tamiz.testing import ScriptedModel
 from tamiz.testing.manual_clock import ManualClock
@@ -113,6 +114,7 @@ class Service:
             "{ticket_id}": self.submit(tenant),
             "{key_id}": admin.keys(tenant)[-1].id,
             "{plan_id}": admin.plan_undo(tenant, "starter", since).id,
+            "{revert_id}": admin.plan_revert(tenant, Wanted("nobody")).id,
         }
 
     def park(self, tenant: str = "a") -> Effect:
