@@ -24,10 +24,12 @@ NEAR = 0.75
 """From this cosine on, what people said of another ticket speaks of this one."""
 CLOSEST = 3
 """So many of the nearest tickets are compared: one may be near by chance."""
-WINDOW, LEAST = 20, 5
-"""An account's newest words that are looked at, and how many of them must be surprising at least."""
-CHANCE = 0.001
-"""An account is held back where so many surprises have at most this probability, had it the rate of all others."""
+WINDOW = 20
+"""An account's newest words that are looked at."""
+LEAST, CHANCE = 5, 0.001
+"""An account is held back from so many surprises on that have at most this probability, had it the rate of all others."""
+SUSPECT = (3, 0.01)
+"""The same for an account whose surprising words wait."""
 RATES = (0.1, 0.3)
 """Bounds of that rate: of no others nothing is known, and others that conspire shall not hide one another."""
 CARRIERS, PHRASE = 4, 3
@@ -78,14 +80,16 @@ def _closest(similarities: Iterable[float]) -> float:
     return math.fsum(nearest) / len(nearest) if nearest else -1.0
 
 
-def surprising(flags: Sequence[bool], others: Sequence[bool]) -> bool:
+def surprising(
+    flags: Sequence[bool], others: Sequence[bool], least: int = LEAST, chance: float = CHANCE
+) -> bool:
     """Has an account said too much that surprises? `flags` are its latest acts, the newest first, `others` those of all
     other accounts."""
     latest = flags[:WINDOW]
     count = sum(latest)
     rate = (sum(others) + 1) / (len(others) + 10)
     rate = min(max(rate, RATES[0]), RATES[1])
-    return count >= LEAST and tail(count, len(latest), rate) <= CHANCE
+    return count >= least and tail(count, len(latest), rate) <= chance
 
 
 def tail(successes: int, trials: int, rate: float) -> float:

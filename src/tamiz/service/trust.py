@@ -18,7 +18,7 @@ from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.triage import Distribution
 from tamiz.domain.vectors import told_space, unpacked
-from tamiz.pipeline.trust import WINDOW, Beside, against, carriers, surprising
+from tamiz.pipeline.trust import SUSPECT, WINDOW, Beside, against, carriers, surprising
 from tamiz.service.look import standing_fields
 from tamiz.service.people import Corrected, Feedback, correct
 from tamiz.service.words import trust_of
@@ -80,7 +80,7 @@ class Trust:
     def correct(self, taxonomy: Taxonomy, feedback: Feedback) -> Corrected:
         """`people.correct`, and what follows from it for the account. The errors are those of `people.correct`."""
         weighed = self._weighed(feedback)
-        done = correct(self.store, self.clock, taxonomy, feedback, weighed, self._waits(feedback))
+        done = correct(self.store, self.clock, taxonomy, feedback, weighed, self._waits(feedback, weighed))
         if done.wrong:
             self._judge(taxonomy, feedback, [name for name in done.wrong if weighed.get(name)])
         return done
@@ -113,17 +113,19 @@ class Trust:
             found.update((one.ticket_id, one.similarity) for one in matches if one.ticket_id != ticket_id)
         return found
 
-    def _waits(self, feedback: Feedback) -> Callable[[Tx], bool]:
-        """Has the account said so much that this word has to wait? An administrator's never does."""
-        now = self.clock.now()
+    def _waits(self, feedback: Feedback, weighed: Mapping[str, Against]) -> Callable[[Tx], bool]:
+        """Does this word have to wait: because the account said too much, or because it surprises, as most that the account
+        said of late? An administrator's never does."""
+        now, tenant, by = self.clock.now(), feedback.tenant, feedback.by
+        odd = any(one in _SURPRISES for one in weighed.values())
 
         def work(tx: Tx) -> bool:
-            if feedback.by in _administrators(tx, feedback.tenant):
+            if by in _administrators(tx, tenant):
                 return False
-            query = WordQuery(
-                by=feedback.by, since=now - HOUR, newest_first=True, limit=50 * self.caps.per_hour
-            )
-            acts = _acts(one for one in tx.words.find(feedback.tenant, query) if not one.waits)
+            if odd and surprising(*_compared(tx, tenant, by, (True,)), *SUSPECT):
+                return True
+            query = WordQuery(by=by, since=now - HOUR, newest_first=True, limit=50 * self.caps.per_hour)
+            acts = _acts(one for one in tx.words.find(tenant, query) if not one.waits)
             latest = sum(act[0].at > now - MINUTE for act in acts)
             return len(acts) >= self.caps.per_hour or latest >= self.caps.per_minute
 
@@ -137,7 +139,7 @@ class Trust:
             held = {one.account for one in tx.words.held(tenant)}
             found = [(Kind.RATE, _over(tx, tenant, by))]
             if by not in held:
-                found.append((Kind.SURPRISE, _surprises(tx, tenant, by, held)))
+                found.append((Kind.SURPRISE, _surprises(tx, tenant, by)))
             for name in odd:
                 found.append((Kind.PHRASE, _triggered(tx, taxonomy, feedback, name)))
             return [(kind, accounts) for kind, accounts in found if accounts]
@@ -209,22 +211,26 @@ def _flags(words: Iterable[Correction]) -> list[bool]:
 
 
 def _over(tx: Tx, tenant: str, by: str) -> dict[str, int]:
-    """The account, where its words begin to wait with the latest one."""
+    """The account, where its words begin to wait with the latest one, and not because it surprises."""
     latest = _acts(tx.words.find(tenant, WordQuery(by=by, newest_first=True, limit=100)))[:2]
-    waits = [act[0].waits for act in latest]
-    return {by: 1} if waits in ([True], [True, False]) else {}
+    many = [act[0].waits and not any(one.against in _SURPRISES for one in act) for act in latest]
+    return {by: 1} if many in ([True], [True, False]) else {}
 
 
-def _surprises(tx: Tx, tenant: str, by: str, held: Iterable[str]) -> dict[str, int]:
-    """The account and how many of its latest acts surprise, where they are too many. After a hold was lifted they are
-    counted anew."""
+def _compared(tx: Tx, tenant: str, by: str, newest: Sequence[bool] = ()) -> tuple[list[bool], list[bool]]:
+    """What surprised of an account's latest acts (`newest` before those that are stored), and of all others'. After a hold
+    was lifted they are counted anew."""
+    held = trust_of(tx, tenant)
     lifted = [one.lifted_at for one in tx.words.holds(tenant, by) if one.lifted_at is not None]
     query = WordQuery(by=by, since=max(lifted, default=None), newest_first=True, limit=10 * WINDOW)
-    own = _flags(tx.words.find(tenant, query))
-    if sum(own[:WINDOW]) == 0:
-        return {}
     rest = tx.words.find(tenant, WordQuery(newest_first=True, limit=OTHERS))
     others = _flags(one for one in rest if one.by != by and one.by not in held)
+    return [*newest, *_flags(tx.words.find(tenant, query))], others
+
+
+def _surprises(tx: Tx, tenant: str, by: str) -> dict[str, int]:
+    """The account and how many of its latest acts surprise, where they are too many."""
+    own, others = _compared(tx, tenant, by)
     return {by: sum(own[:WINDOW])} if surprising(own, others) else {}
 
 

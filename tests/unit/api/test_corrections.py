@@ -147,8 +147,8 @@ def test_what_is_too_much_is_stored_and_told(runner: asyncio.Runner) -> None:
     with running(runner, store=store, trust=trust) as service:
         for number in range(4):
             ticket = service.submit(body=f"It drops, office {number}.")
-            assert say(service, ticket, TWO).status_code == 200
-            assert shown(service, ticket)["corrected"] == {PRIMARY.name: TWO}
+            assert say(service, ticket, ONE).status_code == 200
+            assert shown(service, ticket)["corrected"] == {PRIMARY.name: ONE}
     found = store.read(lambda tx: tx.words.find("a", WordQuery()))
     assert [one.waits for one in found] == [False, False, True, True]
     assert [(alarm.kind.value, alarm.accounts) for alarm in alarms] == [("rate", ("a-review",))]
