@@ -89,8 +89,8 @@ class World:
         self.clock.pause(1.0)
         return self.trust.correct(TAXONOMY, Feedback(A, ticket, {FIELD: LABELS[label]}, by, **more))
 
-    def told(self, ticket: str) -> dict[str, str | None]:
-        found = self.store.read(lambda tx: words(tx, A, ticket))
+    def told(self, ticket: str, similarity: float = 0.9) -> dict[str, str | None]:
+        found = self.store.read(lambda tx: words(tx, A, ticket, similarity))
         return {name: one.value for name, one in found.items()}
 
     def acts(self) -> list[tuple[str, str, Mapping[str, str]]]:
@@ -110,7 +110,7 @@ def test_poison_is_held_back_before_its_tenth_word(world) -> None:
     world.tickets(20, 1)
     first = world.tickets(1, 0, name="early")[0]
     world.say(first, 2, "eve")
-    assert world.told(first) == {FIELD: LABELS[2]}
+    assert (world.told(first), world.told(first, 1.0)) == ({}, {FIELD: LABELS[2]})
     said = 1
     while not world.alarms:
         world.say(targets[said], 2, "eve")
@@ -119,11 +119,11 @@ def test_poison_is_held_back_before_its_tenth_word(world) -> None:
     (alarm,) = world.alarms
     assert (alarm.kind, alarm.accounts, alarm.held) == (Kind.SURPRISE, ("eve",), ("eve",))
     assert world.store.read(lambda tx: trust_of(tx, A)) == {"eve": 0.0}
-    assert world.told(first) == {}
+    assert world.told(first, 1.0) == {}
     own = world.store.read(lambda tx: look(tx, TAXONOMY, A, first))
     assert own.fields[FIELD].value == LABELS[2]
     world.say(targets[20], 2, "eve")
-    assert (world.told(targets[20]), len(world.alarms)) == ({}, 1)
+    assert (world.told(targets[20], 1.0), len(world.alarms)) == ({}, 1)
     assert world.acts() == [("alarm", "eve", {"kind": "surprise", "tickets": str(said), "held": "true"})]
     (shown,) = accounts(world.store, A)
     assert (shown.account, shown.held, shown.surprising, shown.holds[0].reason) == (
@@ -235,6 +235,21 @@ def test_too_many_words_wait_for_an_administrator_or_a_second_account(store) -> 
     for one in tickets[8:12]:
         world.say(one, 0, "root")
     assert all(world.told(one) for one in tickets[8:12])
+
+
+def test_a_surprising_word_counts_for_the_same_text_until_somebody_else_says_so(world) -> None:
+    tickets = world.tickets(40, 0)
+    world.account("root", Role.ADMIN)
+    world.say(tickets[0], 2, "ana")
+    assert (world.told(tickets[0]), world.told(tickets[0], 1.0)) == ({}, {FIELD: LABELS[2]})
+    world.say(tickets[0], 2, "bob")
+    world.say(tickets[1], 2, "root")
+    assert world.told(tickets[0]) == world.told(tickets[1]) == {FIELD: LABELS[2]}
+    world.say(tickets[2], 2, "ana")
+    hold(world.store, world.clock, A, "ana", "root")
+    world.say(tickets[2], 2, "bob")
+    assert (world.told(tickets[2]), world.told(tickets[2], 1.0)) == ({}, {FIELD: LABELS[2]})
+    assert accounts(world.store, A)[0].waiting == 2
 
 
 def test_a_word_that_is_repeated_changes_nothing(world) -> None:

@@ -64,7 +64,7 @@ class Correction:
     """A person's word on one field of a ticket. `sequence` counts the tenant's corrections from 1, without gaps; 0
     until it is stored. `before` is the value that was shown.
 
-    A word that `waits` counts for its ticket and for no other. One that was revoked counts no more and is kept.
+    A word that `waits` counts for its ticket and the same text alone. One that was revoked counts no more and is kept.
     """
 
     tenant: str

@@ -28,8 +28,6 @@ WINDOW = 20
 """An account's newest words that are looked at."""
 LEAST, CHANCE = 5, 0.001
 """An account is held back from so many surprises on that have at most this probability, had it the rate of all others."""
-SUSPECT = (3, 0.01)
-"""The same for an account whose surprising words wait."""
 RATES = (0.1, 0.3)
 """Bounds of that rate: of no others nothing is known, and others that conspire shall not hide one another."""
 CARRIERS, PHRASE = 4, 3
@@ -80,16 +78,14 @@ def _closest(similarities: Iterable[float]) -> float:
     return math.fsum(nearest) / len(nearest) if nearest else -1.0
 
 
-def surprising(
-    flags: Sequence[bool], others: Sequence[bool], least: int = LEAST, chance: float = CHANCE
-) -> bool:
+def surprising(flags: Sequence[bool], others: Sequence[bool]) -> bool:
     """Has an account said too much that surprises? `flags` are its latest acts, the newest first, `others` those of all
     other accounts."""
     latest = flags[:WINDOW]
     count = sum(latest)
     rate = (sum(others) + 1) / (len(others) + 10)
     rate = min(max(rate, RATES[0]), RATES[1])
-    return count >= least and tail(count, len(latest), rate) <= chance
+    return count >= LEAST and tail(count, len(latest), rate) <= CHANCE
 
 
 def tail(successes: int, trials: int, rate: float) -> float:

@@ -219,7 +219,7 @@ class Recollector:
         revision = tx.tickets.revision(self.tenant, ticket_id) if record is not None else None
         if record is None or revision is None or revision.triage.receipt.model_hash != self._model:
             return None
-        told = {name: word.value for name, word in words(tx, self.tenant, ticket_id).items()}
+        told = {name: word.value for name, word in words(tx, self.tenant, ticket_id, similarity).items()}
         text = f"{record.subject}\n{record.body}".strip()
         entry = Entry(ticket_id, similarity, text, revision.triage, told)
         disputed = bool(tx.reuses.disputed(self.tenant, [entry.root]))

@@ -1,13 +1,14 @@
 """Who is believed: every correction is weighed when it is said, and an account whose words look like poison is held back.
 
-The word of an account that is held back, and one that waits, count for their own ticket and for no other.
+The word of an account that is held back counts for its own ticket and for no other. One that waits counts for the same text
+too: what a single person says against a sure model and what all tickets nearby bear out is not to turn a whole neighbourhood.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,7 +19,7 @@ from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.triage import Distribution
 from tamiz.domain.vectors import told_space, unpacked
-from tamiz.pipeline.trust import SUSPECT, WINDOW, Beside, against, carriers, surprising
+from tamiz.pipeline.trust import WINDOW, Beside, against, carriers, surprising
 from tamiz.service.look import standing_fields
 from tamiz.service.people import Corrected, Feedback, correct
 from tamiz.service.words import trust_of
@@ -114,15 +115,18 @@ class Trust:
         return found
 
     def _waits(self, feedback: Feedback, weighed: Mapping[str, Against]) -> Callable[[Tx], bool]:
-        """Does this word have to wait: because the account said too much, or because it surprises, as most that the account
-        said of late? An administrator's never does."""
+        """Does this word have to wait: because it surprises and nobody else said so, or because the account said too much?
+        An administrator's never does."""
         now, tenant, by = self.clock.now(), feedback.tenant, feedback.by
-        odd = any(one in _SURPRISES for one in weighed.values())
+        odd = {name for name, one in weighed.items() if one in _SURPRISES}
 
         def work(tx: Tx) -> bool:
             if by in _administrators(tx, tenant):
                 return False
-            if odd and surprising(*_compared(tx, tenant, by, (True,)), *SUSPECT):
+            said = tx.words.find(tenant, WordQuery(ticket_id=feedback.ticket_id))
+            held = trust_of(tx, tenant)
+            backed = {one.field for one in said if one.by not in {by, *held} and _says(feedback, one)}
+            if odd - backed:
                 return True
             query = WordQuery(by=by, since=now - HOUR, newest_first=True, limit=50 * self.caps.per_hour)
             acts = _acts(one for one in tx.words.find(tenant, query) if not one.waits)
@@ -139,7 +143,7 @@ class Trust:
             held = {one.account for one in tx.words.held(tenant)}
             found = [(Kind.RATE, _over(tx, tenant, by))]
             if by not in held:
-                found.append((Kind.SURPRISE, _surprises(tx, tenant, by)))
+                found.append((Kind.SURPRISE, _surprises(tx, tenant, by, held)))
             for name in odd:
                 found.append((Kind.PHRASE, _triggered(tx, taxonomy, feedback, name)))
             return [(kind, accounts) for kind, accounts in found if accounts]
@@ -217,21 +221,19 @@ def _over(tx: Tx, tenant: str, by: str) -> dict[str, int]:
     return {by: 1} if many in ([True], [True, False]) else {}
 
 
-def _compared(tx: Tx, tenant: str, by: str, newest: Sequence[bool] = ()) -> tuple[list[bool], list[bool]]:
-    """What surprised of an account's latest acts (`newest` before those that are stored), and of all others'. After a hold
-    was lifted they are counted anew."""
-    held = trust_of(tx, tenant)
+def _surprises(tx: Tx, tenant: str, by: str, held: Collection[str]) -> dict[str, int]:
+    """The account and how many of its latest acts surprise, where they are too many. After a hold was lifted they are
+    counted anew."""
     lifted = [one.lifted_at for one in tx.words.holds(tenant, by) if one.lifted_at is not None]
     query = WordQuery(by=by, since=max(lifted, default=None), newest_first=True, limit=10 * WINDOW)
+    own = _flags(tx.words.find(tenant, query))
     rest = tx.words.find(tenant, WordQuery(newest_first=True, limit=OTHERS))
     others = _flags(one for one in rest if one.by != by and one.by not in held)
-    return [*newest, *_flags(tx.words.find(tenant, query))], others
-
-
-def _surprises(tx: Tx, tenant: str, by: str) -> dict[str, int]:
-    """The account and how many of its latest acts surprise, where they are too many."""
-    own, others = _compared(tx, tenant, by)
     return {by: sum(own[:WINDOW])} if surprising(own, others) else {}
+
+
+def _says(feedback: Feedback, one: Correction) -> bool:
+    return one.field in feedback.values and feedback.values[one.field] == one.value
 
 
 def _triggered(tx: Tx, taxonomy: Taxonomy, feedback: Feedback, name: str) -> dict[str, int]:

@@ -26,7 +26,7 @@ def heard(tx: Tx, tenant: str, matches: Sequence[Match], taxonomy: Taxonomy) -> 
     """The voices of those of these tickets of which people whose word counts said anything."""
     near, standing = list[Voice](), dict[str, float]()
     for match in matches:
-        told = words(tx, tenant, match.ticket_id)
+        told = words(tx, tenant, match.ticket_id, match.similarity)
         if not told:
             continue
         newest = max(told.values(), key=lambda one: one.sequence)

@@ -31,7 +31,9 @@ from tamiz.lab.data.public import load_public
 from tamiz.lab.synth.generate import generate
 
 REMEMBERED, HELD_OUT, HONEST = 1_000, 500, 150
-TRIALS = 5
+TRIALS = 3
+LOOKS = (1, 2, 5, 9)
+"""After so many corrections, and at the end, it is looked what targets come to."""
 TRIGGER = "blue lantern seven"
 SEED = 0
 
@@ -101,7 +103,7 @@ def performed(house: House, attack: Attack, governed: bool) -> Outcome:
         said += not honest
         if first is None and len(house.alarms) > alarms and not honest:
             first = said
-        if not honest and said <= 10:
+        if not honest and said in LOOKS:
             worst = max(worst, _flips(house, right, attack.label))
     flips = _flips(house, right, attack.label)
     after = house.answers(clean)

@@ -11,22 +11,22 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from tamiz.domain.gate import Policy, decide
-from tamiz.domain.ports import Match, Model
+from tamiz.domain.gate import decide
+from tamiz.domain.ports import Model
 from tamiz.domain.records import Revision, Vector, WordQuery
 from tamiz.domain.status import status_of
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket
 from tamiz.domain.triage import Prediction, Receipt, Triage
 from tamiz.domain.vectors import packed, told_space
-from tamiz.domain.vote import merged
 from tamiz.memory.exact import ExactIndex
 from tamiz.memory.spaces import Spaces
-from tamiz.pipeline.vote import Voice, votes
+from tamiz.pipeline.vote import votes
 from tamiz.service.people import Feedback, correct
 from tamiz.service.revert import Wanted, perform_revert, plan_revert
 from tamiz.service.trust import Alarm, Caps, Trust
-from tamiz.service.words import trust_of, words
+from tamiz.service.voices import heard
+from tamiz.service.words import trust_of
 from tamiz.store.sqlite import SqliteStore
 from tamiz.testing.manual_clock import ManualClock
 
@@ -117,15 +117,16 @@ class House:
 
     def answers(self, numbers: Sequence[int]) -> dict[int, str]:
         """What each of these tickets would come to at this moment, people's words taken into account."""
-        found = {}
+        found, taxonomy = dict[int, str](), self.model.taxonomy
         for i in numbers:
             prediction = self.rows[i].prediction
             data = packed(prediction.embedding)
             near = self.memory.search(TENANT, told_space(self.hash), data, NEAREST).matches
-            voices = self.store.read(partial(_voices, near=near))
-            vote = votes(voices, prediction, self.model.taxonomy).get(self.field)
+            voices = self.store.read(partial(heard, tenant=TENANT, matches=near, taxonomy=taxonomy))
+            voted = votes(voices.near, prediction, taxonomy, standing=voices.standing)
+            vote = voted.get(self.field)
             own = prediction.distributions[self.field]
-            found[i] = (own if vote is None else merged(own, vote)).best[0]
+            found[i] = (own if vote is None else vote.of(own)).best[0]
         return found
 
     def sequence(self) -> int:
@@ -149,7 +150,7 @@ class House:
         row, taxonomy, info = self.rows[i], self.model.taxonomy, self.model.info
         told = row.prediction.distributions
         receipt = Receipt(info.name, self.hash, info.classes_hash, info.text_version, told)
-        fields = decide(taxonomy, row.prediction, Policy())
+        fields = decide(taxonomy, row.prediction, self.model.policy)
         triage = Triage(_name(i), "", "subject", fields, "en", receipt)
 
         def work(tx: Tx) -> None:
@@ -160,17 +161,6 @@ class House:
             tx.vectors.add(Vector(TENANT, self.hash, _name(i), packed(row.prediction.embedding)), KEEP)
 
         self.store.write(work)
-
-
-def _voices(tx: Tx, near: Sequence[Match]) -> list[Voice]:
-    found = []
-    for match in near:
-        told = words(tx, TENANT, match.ticket_id)
-        if told:
-            newest = max(told.values(), key=lambda one: one.sequence)
-            values = {name: one.value for name, one in told.items()}
-            found.append(Voice(match.ticket_id, match.similarity, values, newest.by, newest.at))
-    return found
 
 
 def _name(i: int) -> str:
