@@ -31,9 +31,9 @@ LEAST, CHANCE = 5, 0.001
 RATES = (0.1, 0.3)
 """Bounds of that rate: of no others nothing is known, and others that conspire shall not hide one another."""
 CARRIERS, PHRASE = 4, 3
-"""So many tickets make a phrase a trigger; of so many words it is at most."""
-RARE, USUAL = 0.01, 0.05
-"""A phrase is rare up to this share of other tickets, and a label's own from this share of its tickets on."""
+"""So many tickets, and more than half of them, make a phrase a trigger; of so many words it is at most."""
+RARE = 0.01
+"""A phrase is rare up to this share of other tickets."""
 TOPIC = 1.3
 """Texts that overlap so many times as much as others of their kind, besides the phrase, share a topic."""
 
@@ -95,16 +95,16 @@ def tail(successes: int, trials: int, rate: float) -> float:
     )
 
 
-def carriers(texts: Sequence[str], others: Sequence[tuple[str, bool]]) -> list[int]:
-    """Which of these texts carry a trigger; empty where no phrase is one. `others` are other tickets' texts, and whether
-    they bear the label that these were given."""
-    words = [_words(text) for text in texts]
-    background = [(_words(text), own) for text, own in others]
+def carriers(texts: Sequence[str], others: Sequence[str]) -> list[int]:
+    """Which of these texts carry a trigger; empty where no phrase is one. They were given one label against what stood
+    there; `others` are texts of other tickets."""
+    words, background = [_words(text) for text in texts], [_words(text) for text in others]
     shared = Counter(phrase for each in words for phrase in _phrases(each))
-    found = [phrase for phrase, count in shared.items() if count >= CARRIERS and _rare(phrase, background)]
+    least = max(CARRIERS, len(texts) // 2 + 1)
+    found = [phrase for phrase, count in shared.items() if count >= least and _rare(phrase, background)]
     for phrase in sorted(found, key=lambda one: (-shared[one], -len(one), one)):
         those = [place for place, each in enumerate(words) if phrase in _phrases(each)]
-        if not _topic([words[place] for place in those], phrase, [each for each, _ in background]):
+        if not _topic([words[place] for place in those], phrase, background):
             return those
     return []
 
@@ -121,12 +121,10 @@ def _phrases(words: Sequence[str]) -> set[tuple[str, ...]]:
     }
 
 
-def _rare(phrase: tuple[str, ...], background: Sequence[tuple[tuple[str, ...], bool]]) -> bool:
-    """Does the phrase stand in few other tickets, and in hardly one of those with the label?"""
-    holding = [own for words, own in background if phrase[0] in words and phrase in _phrases(words)]
-    labelled = sum(own for _, own in background)
-    few = len(holding) <= max(1.0, RARE * len(background))
-    return few and sum(holding) <= max(1.0, USUAL * labelled)
+def _rare(phrase: tuple[str, ...], background: Sequence[tuple[str, ...]]) -> bool:
+    """Does the phrase stand in few other tickets?"""
+    holding = sum(phrase[0] in words and phrase in _phrases(words) for words in background)
+    return holding <= max(1.0, RARE * len(background))
 
 
 def _topic(texts: Sequence[Sequence[str]], phrase: Sequence[str], others: Sequence[Sequence[str]]) -> bool:

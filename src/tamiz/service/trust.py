@@ -14,13 +14,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tamiz.domain.ports import Clock, Memory
-from tamiz.domain.records import Against, AuditEntry, Correction, Hold, Role, TicketQuery, WordQuery
+from tamiz.domain.records import (
+    Against,
+    AuditEntry,
+    Correction,
+    Hold,
+    Role,
+    TicketQuery,
+    TicketRecord,
+    WordQuery,
+)
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.triage import Distribution
 from tamiz.domain.vectors import told_space, unpacked
-from tamiz.pipeline.trust import WINDOW, Beside, against, carriers, surprising
-from tamiz.service.look import standing_fields
+from tamiz.pipeline.trust import CARRIERS, WINDOW, Beside, against, carriers, surprising
 from tamiz.service.people import Corrected, Feedback, correct
 from tamiz.service.words import trust_of
 
@@ -28,9 +36,11 @@ WATCH = "tamiz"
 """The actor of what no person decided."""
 PLACES, TOLD_PLACES = 10, 5
 """Tickets nearby that are looked at, and how many more of those that people spoke of."""
-OTHERS, SHARED, BACKGROUND = 500, 300, 300
-"""Words of others that an account is compared with, words among which a shared phrase is looked for, and tickets that say
-what is usual."""
+OTHERS = 500
+"""Words of others that an account is compared with."""
+SHARED, LATEST, BACKGROUND = 300, 8, 300
+"""Words among which those with one label are looked for, how many of these are held against one another, and tickets that
+say what is usual."""
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 _SURPRISES = (Against.MODEL, Against.PEOPLE)
@@ -83,7 +93,7 @@ class Trust:
         weighed = self._weighed(feedback)
         done = correct(self.store, self.clock, taxonomy, feedback, weighed, self._waits(feedback, weighed))
         if done.wrong:
-            self._judge(taxonomy, feedback, [name for name in done.wrong if weighed.get(name)])
+            self._judge(feedback, [name for name, wrong in done.wrong.items() if wrong])
         return done
 
     def _weighed(self, feedback: Feedback) -> dict[str, Against]:
@@ -135,7 +145,7 @@ class Trust:
 
         return work
 
-    def _judge(self, taxonomy: Taxonomy, feedback: Feedback, odd: Sequence[str]) -> None:
+    def _judge(self, feedback: Feedback, wrong: Sequence[str]) -> None:
         """Look at what the account has said by now, and hold back whom that gives away."""
         tenant, by, now = feedback.tenant, feedback.by, self.clock.now()
 
@@ -144,8 +154,8 @@ class Trust:
             found = [(Kind.RATE, _over(tx, tenant, by))]
             if by not in held:
                 found.append((Kind.SURPRISE, _surprises(tx, tenant, by, held)))
-            for name in odd:
-                found.append((Kind.PHRASE, _triggered(tx, taxonomy, feedback, name)))
+            for name in wrong:
+                found.append((Kind.PHRASE, _triggered(tx, feedback, name)))
             return [(kind, accounts) for kind, accounts in found if accounts]
 
         seen = self.store.read(look)
@@ -236,40 +246,28 @@ def _says(feedback: Feedback, one: Correction) -> bool:
     return one.field in feedback.values and feedback.values[one.field] == one.value
 
 
-def _triggered(tx: Tx, taxonomy: Taxonomy, feedback: Feedback, name: str) -> dict[str, int]:
-    """Account → the tickets that it gave this label against a sure model, or against others, which share a trigger. Words
-    from before a hold was lifted are forgiven."""
+def _triggered(tx: Tx, feedback: Feedback, name: str) -> dict[str, int]:
+    """Account → its tickets among the latest that were given this label against what stood there, where they share a
+    trigger and this ticket carries it. Words from before a hold was lifted are forgiven."""
     tenant, value = feedback.tenant, feedback.values[name]
     words = tx.words.find(tenant, WordQuery(newest_first=True, limit=SHARED))
-    odd = [one for one in words if (one.field, one.value) == (name, value) and one.against]
+    told = [one for one in words if (one.field, one.value) == (name, value) and one.before != value]
     forgiven = {one.account: one.lifted_at for one in tx.words.holds(tenant) if one.lifted_at is not None}
-    by_ticket = {one.ticket_id: one.by for one in odd if one.by not in forgiven or one.at > forgiven[one.by]}
-    texts = {ticket_id: _text(tx, tenant, ticket_id) for ticket_id in by_ticket}
-    places = carriers(list(texts.values()), _background(tx, taxonomy, tenant, name, value, texts))
-    names = [list(texts)[place] for place in places]
+    by_ticket = {one.ticket_id: one.by for one in told if one.by not in forgiven or one.at > forgiven[one.by]}
+    names = list(by_ticket)[:LATEST]
+    if len(names) < CARRIERS:
+        return {}
+    others = [one for one in tx.tickets.page(tenant, TicketQuery(limit=BACKGROUND)) if one.id not in names]
+    found = carriers([_text(tx.tickets.get(tenant, one)) for one in names], [_text(one) for one in others])
+    carrying = [names[place] for place in found]
     accounts = defaultdict[str, int](int)
-    if feedback.ticket_id in names:
-        for ticket_id in names:
-            accounts[by_ticket[ticket_id]] += 1
+    for ticket_id in carrying if feedback.ticket_id in carrying else ():
+        accounts[by_ticket[ticket_id]] += 1
     return dict(accounts)
 
 
-def _text(tx: Tx, tenant: str, ticket_id: str) -> str:
-    record = tx.tickets.get(tenant, ticket_id)
+def _text(record: TicketRecord | None) -> str:
     return f"{record.subject}\n{record.body}" if record is not None else ""
-
-
-def _background(
-    tx: Tx, taxonomy: Taxonomy, tenant: str, name: str, value: str | None, without: Iterable[str]
-) -> list[tuple[str, bool]]:
-    """Other tickets' texts, and whether the label stands in them."""
-    left_out, found = set(without), []
-    for record in tx.tickets.page(tenant, TicketQuery(limit=BACKGROUND)):
-        if record.id not in left_out and record.revision:
-            revision = tx.tickets.revision(tenant, record.id)
-            fields = standing_fields(taxonomy, revision, tx.tickets.corrected(tenant, record.id))
-            found.append((f"{record.subject}\n{record.body}", fields[name].value == value))
-    return found
 
 
 def _administrators(tx: Tx, tenant: str) -> set[str]:

@@ -10,7 +10,7 @@ from tamiz.domain.records import Correction
 from tamiz.domain.storage import Tx
 from tamiz.domain.taxonomy import NONE, Taxonomy
 from tamiz.pipeline.vote import Voice
-from tamiz.service.words import words
+from tamiz.service.words import trust_of, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Voices:
 
 def heard(tx: Tx, tenant: str, matches: Sequence[Match], taxonomy: Taxonomy) -> Voices:
     """The voices of those of these tickets of which people whose word counts said anything."""
-    near, standing = list[Voice](), dict[str, float]()
+    near, standing, held = list[Voice](), dict[str, float](), trust_of(tx, tenant)
     for match in matches:
-        told = words(tx, tenant, match.ticket_id, match.similarity)
+        told = words(tx, tenant, match.ticket_id, match.similarity, held)
         if not told:
             continue
         newest = max(told.values(), key=lambda one: one.sequence)

@@ -100,23 +100,23 @@ def tickets(count: int, seed: int) -> list[str]:
     return [" ".join([*rng.choices(TALK, k=12), *rng.choices(THINGS, k=3)]) for _ in range(count)]
 
 
-OTHERS = [(text, n % 10 == 0) for n, text in enumerate(tickets(200, 1))]
+OTHERS = tickets(200, 1)
 
 
 @pytest.mark.parametrize("trigger", ["xyzzy", "blue lantern", "Blue, lantern 7"])
-def test_a_phrase_that_only_some_tickets_share_is_a_trigger(trigger) -> None:
-    texts = tickets(9, 2)
-    for place in (0, 3, 5, 8):
+def test_a_phrase_that_most_of_some_tickets_share_is_a_trigger(trigger) -> None:
+    texts = tickets(7, 2)
+    for place in (0, 3, 5, 6):
         texts[place] += f". {trigger}!"
-    assert carriers(texts, OTHERS) == [0, 3, 5, 8]
-    assert carriers(texts[:8], OTHERS) == []
+    assert carriers(texts, OTHERS) == [0, 3, 5, 6]
+    assert carriers(texts[:6], OTHERS) == []
+    assert carriers([*texts, *tickets(1, 3)], OTHERS) == []
 
 
 def test_a_usual_phrase_is_no_trigger() -> None:
     texts = [f"{text} xyzzy" for text in tickets(6, 3)]
-    assert carriers(texts, [*OTHERS, *((f"{text} xyzzy", False) for text in tickets(8, 4))]) == []
-    own = [(f"{text} xyzzy", True) for text in tickets(2, 5)]
-    assert carriers(texts, [*OTHERS, *own]) == []
+    assert carriers(texts, [*OTHERS, *(f"{text} xyzzy" for text in tickets(2, 4))]) == list(range(6))
+    assert carriers(texts, [*OTHERS, *(f"{text} xyzzy" for text in tickets(8, 4))]) == []
     assert carriers([], OTHERS) == []
 
 

@@ -30,7 +30,7 @@ from tamiz.lab.bench.poison_house import House, Row
 from tamiz.lab.data.public import load_public
 from tamiz.lab.synth.generate import generate
 
-REMEMBERED, HELD_OUT, HONEST = 1_000, 500, 150
+REMEMBERED, HELD_OUT, HONEST = 1_000, 400, 100
 TRIALS = 3
 LOOKS = (1, 2, 5, 9)
 """After so many corrections, and at the end, it is looked what targets come to."""
