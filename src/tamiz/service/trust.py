@@ -257,8 +257,8 @@ def _triggered(tx: Tx, feedback: Feedback, name: str) -> dict[str, int]:
     names = list(by_ticket)[:LATEST]
     if len(names) < CARRIERS:
         return {}
-    others = [one for one in tx.tickets.page(tenant, TicketQuery(limit=BACKGROUND)) if one.id not in names]
-    found = carriers([_text(tx.tickets.get(tenant, one)) for one in names], [_text(one) for one in others])
+    told_of = [one for one in (tx.tickets.get(tenant, name) for name in names) if one is not None]
+    found = carriers([_text(one) for one in told_of], _usual(tx, tenant, told_of))
     carrying = [names[place] for place in found]
     accounts = defaultdict[str, int](int)
     for ticket_id in carrying if feedback.ticket_id in carrying else ():
@@ -266,8 +266,18 @@ def _triggered(tx: Tx, feedback: Feedback, name: str) -> dict[str, int]:
     return dict(accounts)
 
 
-def _text(record: TicketRecord | None) -> str:
-    return f"{record.subject}\n{record.body}" if record is not None else ""
+def _usual(tx: Tx, tenant: str, told_of: Sequence[TicketRecord]) -> list[str]:
+    """What other tickets say: those from before the first of these, so that nobody makes a trigger usual by sending more of
+    it; in a young store all of them."""
+    names, first = {one.id for one in told_of}, min(one.received_at for one in told_of)
+    before = tx.tickets.page(tenant, TicketQuery(until=first, limit=BACKGROUND))
+    if len(before) < BACKGROUND // 3:
+        before = tx.tickets.page(tenant, TicketQuery(limit=BACKGROUND))
+    return [_text(one) for one in before if one.id not in names]
+
+
+def _text(record: TicketRecord) -> str:
+    return f"{record.subject}\n{record.body}"
 
 
 def _administrators(tx: Tx, tenant: str) -> set[str]:

@@ -27,6 +27,7 @@ from tamiz.jobs import What
 from tamiz.observe.logs import ROOT, json_process, to_stream
 from tamiz.observe.metrics import Metrics
 from tamiz.service.judge import Judge
+from tamiz.service.trust import Alarm, Kind
 from tamiz.store.events import Committed, Damage, LogDamaged
 from tamiz.testing.manual_clock import ManualClock
 from tamiz.testing.scripted import ScriptedModel
@@ -87,6 +88,16 @@ class SlowMetrics(Metrics):
             self.come.wait(0.2)
         super().models(used, version)
         self.come.set()
+
+
+def test_poisoned_corrections_are_told_with_ids_and_counts(stream: io.StringIO) -> None:
+    observers = Observers.of(ServeSettings(), ManualClock(), {})
+    alarm = Alarm("acme", Kind.PHRASE, ("eve", "mallory"), 5, ("eve",), ManualClock().now())
+    observers.alarmed(alarm)
+    (line,) = lines(stream)
+    assert (line["level"], line["event"], line["kind"]) == ("warning", "corrections alarm", "phrase")
+    assert (line["accounts"], line["held"], line["tickets"]) == (["eve", "mallory"], ["eve"], 5)
+    assert 'tamiz_correction_alarms_total{kind="phrase"} 1.0' in page(observers)
 
 
 def test_models_that_change_at_once_are_all_told() -> None:

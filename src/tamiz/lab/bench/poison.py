@@ -16,6 +16,7 @@ import json
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from tamiz.lab.data.public import load_public
 from tamiz.lab.synth.generate import generate
 
 REMEMBERED, HELD_OUT, HONEST = 1_000, 400, 100
-TRIALS = 3
+TRIALS = 2
 LOOKS = (1, 2, 5, 9)
 """After so many corrections, and at the end, it is looked what targets come to."""
 TRIGGER = "blue lantern seven"
@@ -40,12 +41,13 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One attack: how many corrections, after which one the first alarm came and how many accounts were held, the share of
+    """One attack: how many corrections, after which one of all and of the account's own the first alarm came, how many accounts were held, the share of
     right target tickets that came out as the attacker wished (at the worst moment and at the end), the accuracy on all other
     tickets before and after, whether taking it back restored every answer, and the seconds that took."""
 
     corrections: int
     alarm_at: int | None
+    alarm_at_own: int | None
     held: int
     worst_flips: float
     flips: float
@@ -95,14 +97,15 @@ def performed(house: House, attack: Attack, governed: bool) -> Outcome:
     clean = [i for i in house.held_out if i not in set(attack.targets)]
     before = house.answers([*attack.targets, *clean])
     right = [i for i in attack.targets if before[i] == house.rows[i].label]
-    first, worst, said = None, 0.0, 0
+    first, own, worst, said = None, Counter[str](), 0.0, 0
     alarms, mark = len(house.alarms), house.sequence()
     for i, account in attack.acts:
         honest = "honest" in account
         house.say(i, house.rows[i].label if honest else attack.label, account, governed)
         said += not honest
+        own[account] += 1
         if first is None and len(house.alarms) > alarms and not honest:
-            first = said
+            first = (said, own[account])
         if not honest and said in LOOKS:
             worst = max(worst, _flips(house, right, attack.label))
     flips = _flips(house, right, attack.label)
@@ -115,7 +118,7 @@ def performed(house: House, attack: Attack, governed: bool) -> Outcome:
     held = house.held() & accounts
     return Outcome(
         said,
-        first,
+        *(first or (None, None)),
         len(held),
         max(worst, flips),
         flips,
@@ -212,8 +215,10 @@ def measured(
                     print(source, governed, attack.name, outcome, flush=True)
             if governed:
                 honest = honest_figures(house, draw, fresh)
+    alone = [row.prediction.distributions[house.field].best[0] == row.label for row in rows[REMEMBERED:]]
     return {
         "source": source,
+        "model_alone": sum(alone) / len(alone),
         "remembered": REMEMBERED,
         "held_out": HELD_OUT,
         "attacks": results,

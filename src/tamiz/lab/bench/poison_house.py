@@ -153,8 +153,10 @@ class House:
         fields = decide(taxonomy, row.prediction, self.model.policy)
         triage = Triage(_name(i), "", "subject", fields, "en", receipt)
 
+        self.clock.pause(1.0)
+        now = self.clock.now()
+
         def work(tx: Tx) -> None:
-            now = self.clock.now()
             tx.tickets.add(Ticket(_name(i), RawMessage("", row.text), now, TENANT))
             view = CanonicalText(row.text, "", row.text, language="en")
             tx.tickets.save(Revision(TENANT, _name(i), 1, now, triage), status_of(triage, taxonomy), view)
