@@ -97,14 +97,15 @@ def performed(house: House, attack: Attack, governed: bool) -> Outcome:
     clean = [i for i in house.held_out if i not in set(attack.targets)]
     before = house.answers([*attack.targets, *clean])
     right = [i for i in attack.targets if before[i] == house.rows[i].label]
-    first, own, worst, said = None, Counter[str](), 0.0, 0
+    first: tuple[int | None, int | None] = (None, None)
+    own, worst, said = Counter[str](), 0.0, 0
     alarms, mark = len(house.alarms), house.sequence()
     for i, account in attack.acts:
         honest = "honest" in account
         house.say(i, house.rows[i].label if honest else attack.label, account, governed)
         said += not honest
         own[account] += 1
-        if first is None and len(house.alarms) > alarms and not honest:
+        if first[0] is None and len(house.alarms) > alarms and not honest:
             first = (said, own[account])
         if not honest and said in LOOKS:
             worst = max(worst, _flips(house, right, attack.label))
@@ -118,7 +119,7 @@ def performed(house: House, attack: Attack, governed: bool) -> Outcome:
     held = house.held() & accounts
     return Outcome(
         said,
-        *(first or (None, None)),
+        *first,
         len(held),
         max(worst, flips),
         flips,
