@@ -24,6 +24,8 @@ NEAR = 0.75
 """From this cosine on, what people said of another ticket speaks of this one."""
 CLOSEST = 3
 """So many of the nearest tickets are compared: one may be near by chance."""
+AROUND, BORNE_OUT = 5, 0.8
+"""Of so many of the nearest tickets that nobody spoke of, this share must bear a sure model out."""
 WINDOW = 20
 """An account's newest words that are looked at."""
 LEAST, CHANCE = 5, 0.001
@@ -68,14 +70,19 @@ def against(value: str | None, model: Distribution | None, beside: Sequence[Besi
     if confidence < CONFIDENT:
         return Against.NOBODY
     taught = [one.similarity for one in beside if value in one.own]
+    silent = sorted((one for one in beside if not one.told), key=lambda one: -one.similarity)[:AROUND]
+    agree = sum(one.label == label and one.confidence >= CONFIDENT for one in silent)
+    if agree < BORNE_OUT * len(silent):
+        return Against.NOBODY
     rest = [one.similarity for one in beside if not one.told and one.label == label]
-    coherent = len(taught) >= CLOSEST - 1 and _closest(taught) > _closest(rest)
+    coherent = len(taught) >= CLOSEST - 1 and nearest(taught) > nearest(rest)
     return Against.TAUGHT if coherent else Against.MODEL
 
 
-def _closest(similarities: Iterable[float]) -> float:
-    nearest = sorted(similarities, reverse=True)[:CLOSEST]
-    return math.fsum(nearest) / len(nearest) if nearest else -1.0
+def nearest(similarities: Iterable[float]) -> float:
+    """The mean of the closest ones; -1 where there are none."""
+    found = sorted(similarities, reverse=True)[:CLOSEST]
+    return math.fsum(found) / len(found) if found else -1.0
 
 
 def surprising(flags: Sequence[bool], others: Sequence[bool]) -> bool:
@@ -135,8 +142,8 @@ def _topic(texts: Sequence[Sequence[str]], phrase: Sequence[str], others: Sequen
     inside, outside = [], []
     for place, words in enumerate(bare):
         own = [_overlap(words, other) for i, other in enumerate(bare) if i != place]
-        inside.append(_closest(own))
-        outside.append(_closest(_overlap(words, other) for other in rest))
+        inside.append(nearest(own))
+        outside.append(nearest(_overlap(words, other) for other in rest))
     return math.fsum(inside) > TOPIC * math.fsum(outside)
 
 

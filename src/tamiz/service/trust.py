@@ -7,7 +7,7 @@ too: what a single person says against a sure model and what all tickets nearby 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.triage import Distribution
 from tamiz.domain.vectors import told_space, unpacked
-from tamiz.pipeline.trust import CARRIERS, WINDOW, Beside, against, carriers, surprising
+from tamiz.pipeline.trust import CARRIERS, WINDOW, Beside, against, carriers, nearest, surprising
 from tamiz.service.people import Corrected, Feedback, correct
 from tamiz.service.words import trust_of
 
@@ -149,20 +149,42 @@ class Trust:
         """Look at what the account has said by now, and hold back whom that gives away."""
         tenant, by, now = feedback.tenant, feedback.by, self.clock.now()
 
-        def look(tx: Tx) -> list[tuple[Kind, dict[str, int]]]:
+        def look(tx: Tx) -> list[tuple[Kind, dict[str, str]]]:
             held = {one.account for one in tx.words.held(tenant)}
-            found = [(Kind.RATE, _over(tx, tenant, by))]
+            found = [(Kind.RATE, _over(tx, feedback))]
             if by not in held:
-                found.append((Kind.SURPRISE, _surprises(tx, tenant, by, held)))
+                found.append((Kind.SURPRISE, _surprises(tx, feedback, held)))
             for name in wrong:
                 found.append((Kind.PHRASE, _triggered(tx, feedback, name)))
-            return [(kind, accounts) for kind, accounts in found if accounts]
+            return [(kind, tickets) for kind, tickets in found if tickets]
 
         seen = self.store.read(look)
+        seen = [one for one in seen if one[0] is not Kind.PHRASE or not self._of_a_kind(tenant, [*one[1]])]
         if seen:
-            for alarm in self.store.write(lambda tx: [_alarm(tx, tenant, *one, now) for one in seen]):
+            alarms = self.store.write(
+                lambda tx: [
+                    _alarm(tx, tenant, kind, Counter(tickets.values()), now) for kind, tickets in seen
+                ]
+            )
+            for alarm in alarms:
                 if alarm.accounts:  # or they were held back meanwhile
                     self.alarmed(alarm)
+
+    def _of_a_kind(self, tenant: str, tickets: Sequence[str]) -> bool:
+        """Are most of these tickets nearer to one another than to any others?"""
+        if self.memory is None:
+            return False
+        places = self.store.read(lambda tx: {one: _place(tx, tenant, one) for one in tickets})
+        apart = 0
+        for ticket_id, place in places.items():
+            if place is None or not place.vector:
+                continue
+            k = PLACES + len(tickets)
+            found = self.memory.search(tenant, place.model_hash, place.vector, k).matches
+            own = [one.similarity for one in found if one.ticket_id in places and one.ticket_id != ticket_id]
+            rest = [one.similarity for one in found if one.ticket_id not in places]
+            apart += nearest(own) > nearest(rest)
+        return 2 * apart > len(tickets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,35 +241,38 @@ def _acts(words: Iterable[Correction]) -> list[list[Correction]]:
     return list(acts.values())
 
 
-def _flags(words: Iterable[Correction]) -> list[bool]:
-    """Does each act surprise?"""
-    return [any(one.against in _SURPRISES for one in act) for act in _acts(words)]
+def _odd(act: Sequence[Correction]) -> bool:
+    return any(one.against in _SURPRISES for one in act)
 
 
-def _over(tx: Tx, tenant: str, by: str) -> dict[str, int]:
-    """The account, where its words begin to wait with the latest one, and not because it surprises."""
-    latest = _acts(tx.words.find(tenant, WordQuery(by=by, newest_first=True, limit=100)))[:2]
-    many = [act[0].waits and not any(one.against in _SURPRISES for one in act) for act in latest]
-    return {by: 1} if many in ([True], [True, False]) else {}
+def _over(tx: Tx, feedback: Feedback) -> dict[str, str]:
+    """The ticket and its account, where the account's words begin to wait with it, and not because they surprise."""
+    query = WordQuery(by=feedback.by, newest_first=True, limit=100)
+    latest = _acts(tx.words.find(feedback.tenant, query))[:2]
+    many = [act[0].waits and not _odd(act) for act in latest]
+    return {feedback.ticket_id: feedback.by} if many in ([True], [True, False]) else {}
 
 
-def _surprises(tx: Tx, tenant: str, by: str, held: Collection[str]) -> dict[str, int]:
-    """The account and how many of its latest acts surprise, where they are too many. After a hold was lifted they are
-    counted anew."""
+def _surprises(tx: Tx, feedback: Feedback, held: Collection[str]) -> dict[str, str]:
+    """Tickets of the account's latest acts that surprise, where they are too many. After a hold was lifted they are counted
+    anew."""
+    tenant, by = feedback.tenant, feedback.by
     lifted = [one.lifted_at for one in tx.words.holds(tenant, by) if one.lifted_at is not None]
     query = WordQuery(by=by, since=max(lifted, default=None), newest_first=True, limit=10 * WINDOW)
-    own = _flags(tx.words.find(tenant, query))
+    acts = _acts(tx.words.find(tenant, query))[:WINDOW]
+    own = [_odd(act) for act in acts]
     rest = tx.words.find(tenant, WordQuery(newest_first=True, limit=OTHERS))
-    others = _flags(one for one in rest if one.by != by and one.by not in held)
-    return {by: sum(own[:WINDOW])} if surprising(own, others) else {}
+    others = [_odd(act) for act in _acts(one for one in rest if one.by != by and one.by not in held)]
+    odd = {act[0].ticket_id: by for act, flag in zip(acts, own, strict=True) if flag}
+    return odd if surprising(own, others) else {}
 
 
 def _says(feedback: Feedback, one: Correction) -> bool:
     return one.field in feedback.values and feedback.values[one.field] == one.value
 
 
-def _triggered(tx: Tx, feedback: Feedback, name: str) -> dict[str, int]:
-    """Account → its tickets among the latest that were given this label against what stood there, where they share a
+def _triggered(tx: Tx, feedback: Feedback, name: str) -> dict[str, str]:
+    """Ticket → account, of tickets among the latest that were given this label against what stood there, where they share a
     trigger and this ticket carries it. Words from before a hold was lifted are forgiven."""
     tenant, value = feedback.tenant, feedback.values[name]
     words = tx.words.find(tenant, WordQuery(newest_first=True, limit=SHARED))
@@ -260,10 +285,7 @@ def _triggered(tx: Tx, feedback: Feedback, name: str) -> dict[str, int]:
     told_of = [one for one in (tx.tickets.get(tenant, name) for name in names) if one is not None]
     found = carriers([_text(one) for one in told_of], _usual(tx, tenant, told_of))
     carrying = [names[place] for place in found]
-    accounts = defaultdict[str, int](int)
-    for ticket_id in carrying if feedback.ticket_id in carrying else ():
-        accounts[by_ticket[ticket_id]] += 1
-    return dict(accounts)
+    return {one: by_ticket[one] for one in carrying} if feedback.ticket_id in carrying else {}
 
 
 def _usual(tx: Tx, tenant: str, told_of: Sequence[TicketRecord]) -> list[str]:
