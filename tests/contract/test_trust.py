@@ -212,6 +212,15 @@ def test_a_trigger_phrase_gives_away_those_who_conspire(world) -> None:
     assert not any("lantern" in str(entry) for entry in world.acts())
 
 
+def test_a_new_kind_may_have_a_name_of_its_own(world) -> None:
+    """Its tickets share a word that no other ticket has, and lie apart from all others: nobody is held for that."""
+    world.tickets(60, 0)
+    for number in range(8):
+        (one,) = world.tickets(1, 7, 0.5, name=f"new{number}-", text="zephyr gate")
+        world.say(one, 2, "ana")
+    assert world.alarms == []
+
+
 def test_too_many_words_wait_for_an_administrator_or_a_second_account(store) -> None:
     world = World(store, caps=Caps(per_minute=3, per_hour=5))
     tickets = world.tickets(12, 0)

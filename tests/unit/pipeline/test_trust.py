@@ -21,6 +21,18 @@ WORDS = {
     "no model": ("b", None, (), Against.NOBODY),
     "a sure model": ("b", SURE, (KIND,), Against.MODEL),
     "a sure model and nobody near": ("b", SURE, (), Against.MODEL),
+    "a sure model that tickets nearby do not bear out": (
+        "b",
+        SURE,
+        (*[KIND] * 3, Beside(0.95, "a", 0.6), Beside(0.95, "c", 0.9)),
+        Against.NOBODY,
+    ),
+    "a sure model that four of five nearby bear out": (
+        "b",
+        SURE,
+        (*[KIND] * 4, Beside(0.95, "c", 0.9), *[Beside(0.8, "c", 0.9)] * 3),
+        Against.MODEL,
+    ),
     "others said it too": ("b", SURE, (Beside(0.9, "a", 0.9, others=("b",)),), Against.MODEL),
     "others said something else": ("b", UNSURE, (Beside(0.9, "a", 0.9, others=("a",)),), Against.PEOPLE),
     "others are as many as not": (
