@@ -33,7 +33,6 @@ def poison_section(figures: Path) -> list[str]:
 
 
 def _table(name: str, one: Mapping[str, Any]) -> list[str]:
-    honest = one["honest"]
     lines = [
         f"### {name}: {one['remembered']:,} tickets remembered, {one['held_out']:,} held out ({one['date']}, {one['processor']})",
         "",
@@ -42,6 +41,9 @@ def _table(name: str, one: Mapping[str, Any]) -> list[str]:
     ]
     for attack, ways in one["attacks"].items():
         lines.append(_row(attack, ways["governed"], ways.get("control", ())))
+    if not one.get("honest"):
+        return lines
+    honest = one["honest"]
     return [
         *lines,
         "",
