@@ -278,7 +278,7 @@ def test_a_word_that_is_repeated_changes_nothing(world) -> None:
 def state(world: World, ticket: str) -> tuple[Any, ...]:
     """All that can be seen of a ticket, but for its version and the moment of its last change; where it is remembered."""
     found = world.store.read(lambda tx: look(tx, TAXONOMY, A, ticket))
-    spaces = world.store.read(lambda tx: tx.vectors.spaces(A, ticket))
+    spaces = world.store.read(lambda tx: tx.vectors.holding(A, ticket))
     shown = replace(found, record=replace(found.record, version=0, updated_at=world.clock.now()))
     return shown, spaces, world.told(ticket)
 
@@ -295,7 +295,7 @@ def test_a_ticket_is_as_if_nothing_had_been_said(world, confidence) -> None:
     for one in tickets:
         world.say(one, 2, "eve")
     moved = world.store.read(lambda tx: tx.vectors.state(A, told_space(MODEL)))
-    assert world.store.read(lambda tx: tx.vectors.spaces(A, tickets[0])) == [MODEL, told_space(MODEL)]
+    assert world.store.read(lambda tx: tx.vectors.holding(A, tickets[0])) == [MODEL, told_space(MODEL)]
     plan, done = taken_back(world, account="eve")
     assert (done, [one.away for one in plan.returns]) == (3, [{FIELD: LABELS[2]}] * 3)
     assert all(
@@ -333,7 +333,7 @@ def test_what_others_said_stays(world) -> None:
     for each in (one, two):
         assert world.store.read(lambda tx, e=each: tx.tickets.corrected(A, e)) == {FIELD: LABELS[1]}
         assert world.store.read(lambda tx, e=each: tx.tickets.get(A, e)).status is Status.CORRECTED
-        assert told_space(MODEL) in world.store.read(lambda tx, e=each: tx.vectors.spaces(A, e))
+        assert told_space(MODEL) in world.store.read(lambda tx, e=each: tx.vectors.holding(A, e))
 
 
 def test_only_what_is_meant_is_taken_back(world) -> None:

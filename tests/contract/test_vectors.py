@@ -108,7 +108,7 @@ def test_a_ticket_that_is_taken_out_of_a_space_is_not_found_there_and_searchers_
         add(filled, name)
     add(filled, "t1", TWO)
     add(filled, "t1", tenant=B)
-    assert filled.read(lambda tx: (tx.vectors.spaces(A, "t1"), tx.vectors.spaces(A, "t9"))) == (
+    assert filled.read(lambda tx: (tx.vectors.holding(A, "t1"), tx.vectors.holding(A, "t9"))) == (
         [ONE, TWO],
         [],
     )

@@ -296,7 +296,7 @@ class Vectors(Protocol):
         """Take a ticket out of a space; every searcher of the tenant notices. False where it was not there."""
         ...
 
-    def spaces(self, tenant: str, ticket_id: str) -> list[str]:
+    def holding(self, tenant: str, ticket_id: str) -> list[str]:
         """The spaces that a ticket is in, in order."""
         ...
 

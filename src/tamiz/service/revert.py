@@ -177,6 +177,6 @@ def _status(tx: Tx, taxonomy: Taxonomy, record: TicketRecord, revision: Revision
 
 def _forgotten(tx: Tx, tenant: str, ticket_id: str) -> None:
     """A ticket of which nobody said a word is no example for others."""
-    for space in tx.vectors.spaces(tenant, ticket_id):
+    for space in tx.vectors.holding(tenant, ticket_id):
         if space.startswith(told_space("")):
             tx.vectors.remove(tenant, space, ticket_id)

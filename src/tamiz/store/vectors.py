@@ -27,7 +27,7 @@ _OF = f"SELECT data FROM vectors WHERE {_SPACE} AND ticket_id = :id"
 _AFTER = f"""
 SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND sequence > :after ORDER BY sequence LIMIT :limit
 """
-_SPACES = "SELECT model_hash FROM vectors WHERE tenant = :tenant AND ticket_id = :id ORDER BY model_hash"
+_HOLDING = "SELECT model_hash FROM vectors WHERE tenant = :tenant AND ticket_id = :id ORDER BY model_hash"
 _SEQUENCES = f"SELECT sequence FROM vectors WHERE {_SPACE} ORDER BY sequence"
 _STATE = "SELECT name, value FROM counters WHERE tenant = :tenant AND name IN (:space, :erasures)"
 _PREFIX = "vectors "
@@ -94,9 +94,9 @@ class SqlVectors:
             self.erased(tenant)
         return gone
 
-    def spaces(self, tenant: str, ticket_id: str) -> list[str]:
+    def holding(self, tenant: str, ticket_id: str) -> list[str]:
         """The spaces that a ticket is in, in order."""
-        return [row[0] for row in self._sql.all(_SPACES, tenant=tenant, id=ticket_id)]
+        return [row[0] for row in self._sql.all(_HOLDING, tenant=tenant, id=ticket_id)]
 
     def sequences(self, tenant: str, model_hash: str) -> list[int]:
         """The numbers of all that a space holds, in order."""

@@ -40,7 +40,7 @@ class MemoryVectors:
         numbers = [number for number in self.sequences(tenant, model_hash) if number > sequence]
         return [self._rows.rows[tenant, model_hash, number] for number in numbers[:limit]]
 
-    def spaces(self, tenant: str, ticket_id: str) -> list[str]:
+    def holding(self, tenant: str, ticket_id: str) -> list[str]:
         found = (space for owner, space, one in self._numbers.rows if (owner, one) == (tenant, ticket_id))
         return sorted(found)
 
