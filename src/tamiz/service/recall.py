@@ -20,7 +20,7 @@ from tamiz.pipeline.vote import examples
 from tamiz.pipeline.vote import votes as vote
 from tamiz.service.judge import Judge
 from tamiz.service.voices import Voices, heard, solved
-from tamiz.service.words import words
+from tamiz.service.words import SAME, words
 
 NEAREST = 8
 """Tickets that are looked at, among all and among those of which a person said a word."""
@@ -219,10 +219,12 @@ class Recollector:
         revision = tx.tickets.revision(self.tenant, ticket_id) if record is not None else None
         if record is None or revision is None or revision.triage.receipt.model_hash != self._model:
             return None
-        told = {name: word.value for name, word in words(tx, self.tenant, ticket_id, similarity).items()}
+        # A word that waits to be borne out turns no neighbourhood, but it counts for the very same request.
+        told = {name: word.value for name, word in words(tx, self.tenant, ticket_id, SAME).items()}
         text = f"{record.subject}\n{record.body}".strip()
         entry = Entry(ticket_id, similarity, text, revision.triage, told)
-        disputed = bool(tx.reuses.disputed(self.tenant, [entry.root]))
+        unheard = not told and bool(tx.tickets.corrected(self.tenant, ticket_id))
+        disputed = unheard or bool(tx.reuses.disputed(self.tenant, [entry.root]))
         return replace(entry, final=bool(told) or self._final(record, entry), disputed=disputed)
 
     def _final(self, record: TicketRecord, entry: Entry) -> bool:

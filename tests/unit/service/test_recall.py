@@ -9,11 +9,12 @@ import pytest
 
 from tamiz.domain.codec import triage_from_data, triage_to_data
 from tamiz.domain.errors import BadPredictionError, ProviderUnavailableError
-from tamiz.domain.records import Record, Verdict
+from tamiz.domain.records import Hold, Record, Verdict
 from tamiz.domain.ticket import RawMessage
 from tamiz.domain.triage import Reason, Tier
 from tamiz.service.accept import ENRICH, TRIAGE
 from tamiz.service.flights import Flights, SharedModel
+from tamiz.service.people import Feedback, correct
 from tamiz.service.recall import CachePolicy
 from tamiz.service.replay import replay
 from tamiz.testing.scripted import ScriptedModel
@@ -282,3 +283,18 @@ def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
         shared.predict(["one"])
     del model.predict
     assert len(shared.predict(["one"])) == 1
+
+
+def test_a_word_that_waits_is_heard_by_the_same_request_and_one_held_back_by_nobody() -> None:
+    house = Remembering(angles={OTHER: 0.3})
+    first = house.ask(ASKED)
+    feedback = Feedback(TENANT, first, {"category": "Access"}, "ana")
+    correct(house.store, house.clock, TAXONOMY, feedback, waits=lambda tx: True)
+    other = house.ask(OTHER)
+    assert (house.status(other), house.value(other)) == (CACHED, "Access")
+    hold = Hold(TENANT, "ana", house.clock.now(), "surprise", "tamiz")
+    house.store.write(lambda tx: tx.words.hold(hold))
+    after = house.ask("Since this morning, Outlook does not open")
+    receipt = house.receipt(after)
+    assert (house.status(after), receipt.recall, receipt.votes) == (BY_AI, None, {})
+    assert receipt.refusal == "disputed"  # nor is what the model had said, which a person took for wrong
