@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Barrier, Thread
 
 from tamiz.bootstrap.wiring import STORE_FOLDER
-from tamiz.store.sqlite import DATABASE
+from tamiz.store.sqlite_read import DATABASE
 
 from .campaign import drain
 from .harness import Caller, Nursery, Service, until

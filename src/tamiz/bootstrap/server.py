@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tamiz.store.events import StoreEvent
     from tamiz.store.postgres import PostgresStore
     from tamiz.store.sqlite import SqliteStore
+    from tamiz.store.vault import Vault
 
 FIRST_KEY = "first-key"
 ENRICH_LEASE = 300.0
@@ -216,14 +217,20 @@ def open_store(
     """The PostgreSQL database of TAMIZ_STORE_URL, else SQLite in the data folder."""
     from tamiz.store.postgres import PostgresStore
     from tamiz.store.sqlite import SqliteStore
+
+    vault = vault_of(settings)
+    url = settings.store_url.get_secret_value()
+    return PostgresStore(url, vault, hook) if url else SqliteStore(settings.home / STORE_FOLDER, vault, hook)
+
+
+def vault_of(settings: Settings) -> Vault:
+    """What opens raw text. ConfigError for a key of another form."""
     from tamiz.store.vault import Vault
 
     try:
-        vault = Vault(bytes.fromhex(settings.vault_key.get_secret_value()))
+        return Vault(bytes.fromhex(settings.vault_key.get_secret_value()))
     except ValueError as error:
         raise ConfigError(key="TAMIZ_VAULT_KEY", mistake="is not 64 hexadecimal digits") from error
-    url = settings.store_url.get_secret_value()
-    return PostgresStore(url, vault, hook) if url else SqliteStore(settings.home / STORE_FOLDER, vault, hook)
 
 
 def _first_key(settings: Settings, store: Store, clock: Clock, bits: Callable[[int], int]) -> Path | None:

@@ -19,7 +19,7 @@ from tamiz.bootstrap.shelf import FolderShelf, check_sound
 from tamiz.domain.errors import TamizError
 from tamiz.domain.ports import Clock, Model
 from tamiz.domain.records import Activation
-from tamiz.domain.storage import Store
+from tamiz.domain.storage import Reader
 from tamiz.models.artifact import read_manifest
 from tamiz.observe.logs import log
 from tamiz.service.judge import Judge
@@ -59,7 +59,7 @@ class TenantJudges(FolderShelf):
     def __init__(
         self,
         settings: Settings,
-        store: Store,
+        store: Reader,
         clock: Clock,
         refused: Callable[[str], None] = lambda model: None,
     ) -> None:

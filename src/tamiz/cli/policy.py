@@ -86,13 +86,10 @@ def _read(current: Settings, file: Path | None) -> tuple[Model, HousePolicy]:
 
 def _rehearsed(current: Settings, judge: Judge, tenant: str, tickets: int) -> Rehearsal:
     need_serving()
-    from tamiz.bootstrap.server import open_store
+    from tamiz.bootstrap.reading import open_reader
 
-    store = open_store(current)
-    try:
+    with open_reader(current) as store:
         return rehearse(store, judge, tenant, tickets)
-    finally:
-        store.close()
 
 
 def _print_changes(found: Rehearsal) -> None:

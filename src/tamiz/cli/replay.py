@@ -39,16 +39,13 @@ def command(
     """Decide a stored triage again from its receipt, ask the model again, and say what each field would have needed."""
     need_serving()
     from tamiz.bootstrap.clock import SystemClock
-    from tamiz.bootstrap.server import open_store
+    from tamiz.bootstrap.reading import open_reader
     from tamiz.bootstrap.tenants import TenantJudges
 
     current = settings()
-    store = open_store(current)
-    try:
+    with open_reader(current) as store:
         judge = TenantJudges(current, store, SystemClock())(tenant)
         found = replay(store, judge, tenant, ticket, revision)
-    finally:
-        store.close()
     if as_json:
         kept = {**triage_to_data(found.revision.triage), "timings_ms": dict(found.revision.timings_ms)}
         typer.echo(json.dumps(kept, indent=1, ensure_ascii=False))

@@ -62,7 +62,7 @@ def check(
     """Look for damage in a database file and for gaps in the audit trail."""
     folder = _embedded()
     from tamiz.store.backup import check
-    from tamiz.store.sqlite import DATABASE
+    from tamiz.store.sqlite_read import DATABASE
 
     problems = check(path or folder / DATABASE)
     for problem in problems:

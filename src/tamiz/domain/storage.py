@@ -372,7 +372,19 @@ class Tx(Protocol):
     def words(self) -> Words: ...
 
 
-class Store(Protocol):
+class Reader(Protocol):
+    """What is durable, to look at. Thread-safe."""
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Run the closure on a snapshot; it must not write."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the files. Further calls raise StoreUnavailableError."""
+        ...
+
+
+class Store(Reader, Protocol):
     """Durable state. Thread-safe."""
 
     def submit(self, work: Callable[[Tx], T]) -> Future[T]:
@@ -382,10 +394,6 @@ class Store(Protocol):
 
     def write(self, work: Callable[[Tx], T]) -> T:
         """`submit`, and wait."""
-        ...
-
-    def read(self, work: Callable[[Tx], T]) -> T:
-        """Run the closure on a snapshot; it must not write."""
         ...
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 
 from tamiz.domain.records import Revision, TicketQuery, TicketRecord
 from tamiz.domain.rules import Rule, fired
-from tamiz.domain.storage import Store, Tx
+from tamiz.domain.storage import Reader, Tx
 from tamiz.domain.ticket import Ticket
 from tamiz.domain.triage import FieldTriage
 from tamiz.pipeline.evidence import evidence_of, weighed
@@ -37,7 +37,7 @@ class Rehearsal:
     changes: tuple[Change, ...]
 
 
-def rehearse(store: Store, judge: Judge, tenant: str, limit: int) -> Rehearsal:
+def rehearse(store: Reader, judge: Judge, tenant: str, limit: int) -> Rehearsal:
     """Decide the newest triages of up to `limit` tickets again under the judge's policy and rules."""
     tickets = skipped = 0
     changes: list[Change] = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tamiz.domain.errors import ConflictError, UnknownTicketError
 from tamiz.domain.gate import FieldPolicy
 from tamiz.domain.records import Revision
-from tamiz.domain.storage import Store, Tx
+from tamiz.domain.storage import Reader, Tx
 from tamiz.domain.taxonomy import NONE
 from tamiz.domain.ticket import Ticket
 from tamiz.domain.triage import Decision, FieldTriage, Reason
@@ -32,7 +32,7 @@ class Replay:
         return dict(self.fields) == dict(self.revision.triage.fields)
 
 
-def replay(store: Store, judge: Judge, tenant: str, ticket_id: str, number: int = 0) -> Replay:
+def replay(store: Reader, judge: Judge, tenant: str, ticket_id: str, number: int = 0) -> Replay:
     """Decide a revision (0: the newest) again. UnknownTicketError; ConflictError for a receipt of other classes."""
 
     def found(tx: Tx) -> tuple[Revision | None, list[Ticket]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tamiz.domain.errors import StoreError
 from tamiz.store.faults import disk_faults
 from tamiz.store.lock import sync
-from tamiz.store.sqlite import DATABASE
+from tamiz.store.sqlite_read import DATABASE
 
 PAGES = 1024
 """Pages per step, 4 MiB: between steps the copy can be broken off."""

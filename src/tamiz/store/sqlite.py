@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy import Connection
 
-from tamiz.domain.errors import StoreError, StoreUnavailableError
+from tamiz.domain.errors import StoreUnavailableError
 from tamiz.domain.storage import Tx
 from tamiz.store.events import Commits, Hook, deaf
 from tamiz.store.faults import disk_faults
@@ -25,24 +24,23 @@ from tamiz.store.lock import FolderLock, sync
 from tamiz.store.log_state import damage, index_of, log_of
 from tamiz.store.schema import bring_up
 from tamiz.store.sql import Dictionary
+from tamiz.store.sqlite_read import BUSY_MS, DATABASE, engine, no_writing, open_reader, with_pragmas
 from tamiz.store.tx import SqlTx
 from tamiz.store.vault import Vault
 from tamiz.store.writer import GroupWriter
 
 T = TypeVar("T")
 
-DATABASE = "tamiz.sqlite"
 READERS = 16
 """Reading connections at most; another reader waits for one of them."""
 
 _WAL_BYTES = 8 << 20
 """Size of the log from which the writer copies it into the database; a long log slows readers and a crash's recovery."""
-_BUSY_MS = 5_000
 _SCRUB_MS = 1_000
 """How long `scrub`, which nobody can write beside, waits for readers to finish."""
 
 _WRITER_PRAGMAS = {
-    "busy_timeout": _BUSY_MS,
+    "busy_timeout": BUSY_MS,
     "synchronous": "FULL",
     "fullfsync": "ON",
     "secure_delete": "ON",
@@ -50,7 +48,6 @@ _WRITER_PRAGMAS = {
     "wal_autocheckpoint": 0,
     "journal_size_limit": _WAL_BYTES // 2,
 }
-_READER_PRAGMAS = {"busy_timeout": _BUSY_MS, "query_only": "ON", "wal_autocheckpoint": 0}
 
 
 class SqliteStore:
@@ -66,8 +63,8 @@ class SqliteStore:
         with ExitStack() as opened:
             self.lock = _folder_lock(folder)
             opened.callback(self.lock.release)
-            self._writing = _engine(self._open_writer, "BEGIN IMMEDIATE")
-            self._reading = _engine(self._open_reader, "BEGIN", READERS)
+            self._writing = engine(self._open_writer, "BEGIN IMMEDIATE")
+            self._reading = engine(lambda: open_reader(self.path), "BEGIN", READERS)
             opened.callback(self._reading.dispose)
             self._dictionary = Dictionary(self._writing.dialect, locks=False)
             self._prepare(hook)
@@ -91,7 +88,7 @@ class SqliteStore:
         """Run the closure on a snapshot of what is committed."""
         if self._closed:
             raise StoreUnavailableError(reason="it is closed")
-        with disk_faults(), _no_writing(), self._reading.begin() as connection:
+        with disk_faults(), no_writing(), self._reading.begin() as connection:
             return work(self._tx(connection))
 
     def scrub(self) -> bool:
@@ -130,12 +127,7 @@ class SqliteStore:
         if mode != "wal":
             connection.close()
             raise StoreUnavailableError(reason=f"{self.path} lies where a write-ahead log cannot be kept")
-        return _with_pragmas(connection, _WRITER_PRAGMAS)
-
-    def _open_reader(self) -> sqlite3.Connection:
-        address = f"{self.path.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-        return _with_pragmas(connection, _READER_PRAGMAS)
+        return with_pragmas(connection, _WRITER_PRAGMAS)
 
     def _checkpoint(self, connection: Connection) -> None:
         log = self.path.with_name(self.path.name + "-wal")
@@ -157,32 +149,6 @@ def _folder_lock(folder: Path) -> FolderLock:
         return FolderLock(folder)
 
 
-def _engine(connect: Callable[[], sqlite3.Connection], begin: str, pool_size: int = 0) -> Engine:
-    """An engine whose transactions begin as told: the driver's own habit is to begin before some statements only."""
-    pool: dict[str, Any] = {"poolclass": NullPool}
-    if pool_size:
-        pool = {"poolclass": QueuePool, "pool_size": pool_size, "max_overflow": 0}
-    engine = create_engine("sqlite://", creator=connect, paramstyle="named", hide_parameters=True, **pool)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
-
-
-def _with_pragmas(connection: sqlite3.Connection, pragmas: dict[str, Any]) -> sqlite3.Connection:
-    for name, value in pragmas.items():
-        connection.execute(f"PRAGMA {name} = {value}").fetchall()
-    return connection
-
-
-@contextmanager
-def _no_writing() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:
-            raise
-        raise StoreError(reason="a closure given to read has written") from error
-
-
 def _frames(connection: sqlite3.Connection) -> int:
     """How many frames of the log SQLite could use when it opened it, -1 where it cannot say: it tells only while it
     copies them, for which a full disk has no room. Nothing is lost by that."""
@@ -197,5 +163,5 @@ def _scrub(connection: sqlite3.Connection) -> bool:
     try:
         busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     return not busy

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tamiz.bootstrap.wiring import STORE_FOLDER
-from tamiz.store.sqlite import DATABASE
+from tamiz.store.sqlite_read import DATABASE
 
 UNLIMITED = "1000000"
 PATIENCE = 60.0
