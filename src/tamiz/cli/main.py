@@ -25,6 +25,7 @@ from tamiz.cli import (
     evaluate,
     export,
     keys,
+    learn,
     models,
     policy,
     replay,
@@ -82,6 +83,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(desk.app, name="desk")
 app.add_typer(export.app, name="export")
 app.add_typer(keys.app, name="keys")
+app.add_typer(learn.app, name="learn")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
 app.add_typer(store.app, name="store")

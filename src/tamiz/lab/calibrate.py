@@ -44,6 +44,9 @@ before any row is looked at: which of them is used is the operator's choice, and
 FEW_SEVERE = 30
 """Fewer of the most severe held-out rows promise nothing: severity is read as it is."""
 
+FEW_STRANGE, FEW_LABELLED = 10, 20
+"""Fewer strange rows say nothing of scope; fewer labelled ones say nothing of a field, where a policy of before does."""
+
 RECOMMEND_RIGHT = 0.5
 RECOMMEND_STEPS = tuple(np.linspace(0.2, 0.6, 21))
 
@@ -96,7 +99,7 @@ def fit_scope(signals: Mapping[str, Floats], in_scope: NDArray[Any]) -> Scope:
     names = tuple(signals)
     if not names:
         return Scope()
-    if (~in_scope).sum() < 10:
+    if (~in_scope).sum() < FEW_STRANGE:
         return Scope(names[:1], reference=tuple(np.sort(signals[names[0]][in_scope]).astype(float).tolist()))
     columns = np.stack([signals[name].astype(np.float64) for name in names], axis=1)
     mean, spread = columns.mean(axis=0), columns.std(axis=0)
@@ -132,15 +135,19 @@ def fit_policy(
     examples: Sequence[Example],
     budget: float,
     earned: bool,
+    before: Policy | None = None,
 ) -> Policy:
     """Thresholds on held-out rows, of what the gate would show.
 
     Nothing is applied (`apply_at` None) unless `earned`: the rows are the tenant's own tickets. Thresholds are
-    computed among the rows in scope, since only those can be applied.
+    computed among the rows in scope, since only those can be applied. What the rows are too few for is taken over from
+    the policy of `before`: where scope begins, the caution with severity, a field with fewer than FEW_LABELLED rows.
     """
     scope = np.array([p.scope for p in predictions])
     strange = np.array([bool(e.abstain) for e in examples])
     scope_apply, scope_recommend = _scope_thresholds(scope, strange)
+    if before is not None and strange.sum() < FEW_STRANGE:
+        scope_apply, scope_recommend = before.scope_apply, before.scope_recommend
     clear = [(p, e) for p, e, odd in zip(predictions, examples, strange, strict=True) if not odd]
     limits = Policy(scope_apply=scope_apply, scope_recommend=scope_recommend, budget=budget)
 
@@ -148,24 +155,30 @@ def fit_policy(
         reading = Policy({name: FieldPolicy(severe_at=at) for name, at in severe.items()})
         fields = {}
         for f in taxonomy.choices:
-            rows = [(p, e) for p, e in clear if f.name in e.labels and p.scope >= scope_apply]
+            labelled = [(p, e) for p, e in clear if f.name in e.labels]
+            if before is not None and len(labelled) < FEW_LABELLED:
+                fields[f.name] = replace(before.of(f.name), severe_at=severe.get(f.name))
+                continue
+            rows = [(p, e) for p, e in labelled if p.scope >= scope_apply]
             answers = [shown(taxonomy, f, p, reading) for p, _ in rows]
             own = _field_policy(answers, [e.labels[f.name] for _, e in rows], budget, earned)
             fields[f.name] = replace(own, severe_at=severe.get(f.name))
         return replace(limits, fields=fields)
 
-    return _cautious(taxonomy, clear, policy)
+    caution = {} if before is None else {name: own.severe_at for name, own in before.fields.items()}
+    return _cautious(taxonomy, clear, policy, {name: at for name, at in caution.items() if at is not None})
 
 
 def _cautious(
     taxonomy: Taxonomy,
     clear: Sequence[tuple[Prediction, Example]],
     policy: Callable[[dict[str, float]], Policy],
+    severe: dict[str, float],
 ) -> Policy:
     """The policy that reads severity with enough caution: the inputs of an ordered derived field (urgency and impact
     of a priority) at the highest probability at which at most UNDER_RATED of the most severe held-out rows are shown
-    too low. Rows that ask a person are not shown. Where no step is enough, the lowest one is taken."""
-    severe: dict[str, float] = {}
+    too low. Rows that ask a person are not shown. Where no step is enough, the lowest one is taken. Where severe rows are too
+    few, `severe` stays as it was given."""
     for f in taxonomy.derived:
         assert f.matrix is not None
         inputs = (f.matrix.rows, f.matrix.columns)
@@ -244,7 +257,7 @@ def _recommend_at(confidences: Floats, correct: NDArray[np.bool_]) -> float:
 def _scope_thresholds(scope: Floats, strange: NDArray[np.bool_]) -> tuple[float, float]:
     """Where applying and where recommending starts. With strange rows: few of them pass; without: 5 % and 1 % of
     the ordinary rows are held back."""
-    if strange.sum() >= 10:
+    if strange.sum() >= FEW_STRANGE:
         ranked = np.sort(scope[strange])[::-1]
         passing = 0
         while upper_bound(passing + 1, len(ranked), STRANGE_DELTA) <= STRANGE_APPLIED:

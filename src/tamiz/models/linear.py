@@ -60,6 +60,15 @@ class LinearComponent:
         """For each text, the share of its words that the vocabulary knows."""
         return np.array([self.tfidf.known_share(text) for text in texts], dtype=np.float64)
 
+    def of_features(self, name: str, features: Any) -> NDArray[Any]:
+        """Margins [N, K] of a field from features [N, F], dense or sparse; to the last bits those of `scores`."""
+        return np.asarray(features @ self._weights[name].astype(np.float32) + self._biases[name])
+
+    def moved(self, name: str, change: NDArray[Any]) -> LinearComponent:
+        """The component with a change [F, K] added to the weights of one field."""
+        weights = {**self._weights, name: (self._weights[name] + change).astype(np.float16)}
+        return LinearComponent(self.tfidf, weights, self._biases)
+
     def files(self, prefix: str = "") -> dict[str, bytes]:
         """The component's files for `write_artifact`; `prefix` such as "linear/" puts them in a subfolder."""
         options = {**asdict(self.tfidf.options), "word_features": self.tfidf.word_features}

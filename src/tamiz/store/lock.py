@@ -39,6 +39,11 @@ class FolderLock:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, content, 0)
 
+    @property
+    def handle(self) -> int:
+        """The open file: a child process that inherits it holds the lock too, also after this one has ended."""
+        return self._file
+
     def release(self) -> None:
         """Let the folder go."""
         os.ftruncate(self._file, 0)

@@ -85,7 +85,7 @@ def canonicalize(message: RawMessage, *, redactor: Redactor | None = None) -> Ca
     subject = " ".join(hide(subject, MAX_SUBJECT).split())
     body = hide(parts.newest, MAX_CHARS - len(subject) - 1 if subject else MAX_CHARS)
     cut = (TRUNCATED,) if hide.cut else ()
-    text = _text(subject, body)
+    text = as_read(subject, body)
     flags = (*reading.flags, *subject_flags, *body_flags, *parts.flags, *cut)
     return CanonicalText(
         text=text,
@@ -208,7 +208,7 @@ def _tidy(text: str) -> str:
     return _BLANK_LINES.sub("\n\n", _LINE_ENDS.sub("\n", _SPACES.sub(" ", text))).strip()
 
 
-def _text(subject: str, body: str) -> str:
+def as_read(subject: str, body: str) -> str:
     """Subject and body as the model sees them: no reply marks, no blank lines, no body said twice."""
     title = _REPLY_MARKS.sub("", subject, count=1) if _REPLY_MARKS.match(subject) else subject
     body = _LINE_BREAKS.sub("\n", body)
