@@ -161,10 +161,7 @@ def test_a_poisoned_history_is_refused(run, history, tmp_path) -> None:
     assert not list(tmp_path.glob("home/learn/*/model"))
 
 
-def test_what_teaches_nothing_is_not_proposed(run, history, tmp_path) -> None:
-    for topic in ("toner", "scanner"):
-        del topic
-    history.rng = random.Random(3)
+def test_one_learns_at_a_time_and_what_was_killed_is_swept_away(run, history, tmp_path) -> None:
     history.tell(130)
     with pytest.raises(DataError, match="too few"):
         raise run("learn", "golden", "--size", "60", "--tenant", "other").exception

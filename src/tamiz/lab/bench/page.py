@@ -12,6 +12,7 @@ from typing import Any
 
 from tamiz.lab.bench.backfill_page import backfill_section
 from tamiz.lab.bench.contrast_page import contrast_section
+from tamiz.lab.bench.learn_page import learn_section
 from tamiz.lab.bench.llm_page import llm_section
 from tamiz.lab.bench.poison_page import poison_section
 from tamiz.lab.bench.service_page import service_section
@@ -80,6 +81,7 @@ def written() -> Path:
         *vectors_section(FIGURES),
         *contrast_section(FIGURES),
         *poison_section(FIGURES),
+        *learn_section(FIGURES),
         *llm_section(FIGURES),
         "## Quality",
         *quality_tables(),

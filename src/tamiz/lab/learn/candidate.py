@@ -16,9 +16,10 @@ from scipy.sparse import csr_matrix
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.taxonomy_file import default_taxonomy
-from tamiz.lab.calibrate import fit_policy, fit_scope
+from tamiz.lab.calibrate import fit_policy
 from tamiz.lab.data.example import Example
 from tamiz.lab.encoder_data import targets_of
+from tamiz.lab.learn.opened import Open
 from tamiz.lab.learn.update import Parts, Rows, update
 from tamiz.lab.train_baseline import make_manifest, matrix
 from tamiz.models import encoder as encoder_model
@@ -47,10 +48,15 @@ class Made:
 
 
 def quick(
-    active: Path, taught: Sequence[Example], weighed: Sequence[Example], out: Path, budget: float
+    active: Path,
+    taught: Sequence[Example],
+    weighed: Sequence[Example],
+    out: Path,
+    budget: float,
+    opened: Open = open_model,
 ) -> Made:
     """Move the heads of an encoder or linear model; the encoder stays. ConfigError for a model of another kind."""
-    model, manifest = open_model(active), read_manifest(active)
+    model, manifest = opened(active), read_manifest(active)
     if not isinstance(model, EncoderModel | LinearModel):
         raise ConfigError(key="model", mistake=f"a model of kind '{manifest.kind}' cannot learn quickly")
     heads = load((active / encoder_model.HEADS).read_bytes()) if isinstance(model, EncoderModel) else {}
@@ -145,10 +151,12 @@ def _signals(parts: Parts, units: Floats, texts: Sequence[str]) -> dict[str, Flo
 
 def _moved_scope(scope: Scope, before: dict[str, Floats], after: dict[str, Floats]) -> Scope:
     """The scope score for heads that were moved: the same tickets get the same score on average."""
-    if scope.reference or not scope.signals:
-        return fit_scope(after, np.ones(len(next(iter(after.values()))), dtype=bool))
-    shift = [float(np.mean(after[name]) - np.mean(before[name])) for name in scope.signals]
-    return replace(scope, mean=tuple(m + s for m, s in zip(scope.mean, shift, strict=True)))
+    shift = {name: float(np.mean(after[name]) - np.mean(before[name])) for name in scope.signals}
+    if scope.reference:
+        return replace(scope, reference=tuple(level + shift[scope.signals[0]] for level in scope.reference))
+    return replace(
+        scope, mean=tuple(m + shift[name] for m, name in zip(scope.mean, scope.signals, strict=True))
+    )
 
 
 def _files(active: Path, manifest: Manifest, parts: Parts) -> dict[str, bytes | Path]:

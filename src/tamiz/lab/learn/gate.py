@@ -29,6 +29,8 @@ FEWEST = 30
 MISCALIBRATED = 0.02
 """By so much the calibration error may grow before it is looked at whether that is chance."""
 DRAWS = 400
+LEAST_LIKELY = 1e-4
+"""A probability below this counts as this: one sure mistake must not outweigh everything."""
 NEWEST, GOLDEN = "newest", "golden"
 
 Bools = NDArray[np.bool_]
@@ -104,7 +106,9 @@ def reasons(sets: Mapping[str, Report], odd: Report, budget: float) -> list[str]
             f"model for {odd['shown']['before']} (p = {odd['shown']['p']:.2g})"
         )
     if not any(_gained(figures) for figures in sets[NEWEST]["fields"].values()):
-        found.append("nothing is gained: on the newest tickets no field is significantly better")
+        found.append(
+            "nothing is gained: on the newest tickets no field is significantly more right, nor right more surely"
+        )
     return found
 
 
@@ -142,11 +146,11 @@ def _field_harms(figures: Report, budget: float) -> Iterator[str]:
 
 
 def _gained(figures: Report) -> bool:
-    return (
-        "test" in figures
-        and figures["test"]["p"] < ALPHA
-        and figures["test"]["only_a"] > figures["test"]["only_b"]
-    )
+    """More right, and significantly so in the number of right values or in how likely the true ones are."""
+    if "test" not in figures:
+        return False
+    test, likely = figures["test"], figures["log_loss"]["high"] < 0
+    return bool(test["only_a"] > test["only_b"] and (likely or test["p"] < ALPHA))
 
 
 def _quality(truth: NDArray[Any], active: View, candidate: View) -> Report:
@@ -157,6 +161,7 @@ def _quality(truth: NDArray[Any], active: View, candidate: View) -> Report:
         "model": float(mine.mean()),
         "test": metrics.gain(truth, candidate.values, active.values),
         "ece": _calibration(active.confidences, theirs, candidate.confidences, mine),
+        "log_loss": _likelier(active, candidate, truth),
     }
 
 
@@ -175,6 +180,24 @@ def _calibration(
         "candidate": metrics.ece(after, right_after),
         "low": float(np.quantile(grown, ALPHA / 2)),
     }
+
+
+def _likelier(active: View, candidate: View, truth: NDArray[Any]) -> Report:
+    """Mean log losses, and the upper end of the paired bootstrap interval (95 %) of the difference: it sees a gain in far
+    fewer rows than accuracy does."""
+    before, after = (_losses(view, truth) for view in (active, candidate))
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(truth), (DRAWS, len(truth)))
+    high = float(np.quantile((after - before)[drawn].mean(axis=1), 1 - ALPHA / 2))
+    return {"active": float(before.mean()), "candidate": float(after.mean()), "high": high}
+
+
+def _losses(view: View, truth: NDArray[Any]) -> NDArray[np.float64]:
+    index = {label: i for i, label in enumerate(view.labels)}
+    likely = [
+        p[index[label]] if label in index else 0.0 for p, label in zip(view.probabilities, truth, strict=True)
+    ]
+    return -np.log(np.maximum(likely, LEAST_LIKELY))
 
 
 def _applied(outcomes: Sequence[Any], truth: NDArray[Any]) -> dict[str, int]:

@@ -18,10 +18,10 @@ from typing import Any
 
 from tamiz.lab.learn import candidate, gate
 from tamiz.lab.learn.job import Golden, Job
+from tamiz.lab.learn.opened import Open, Opened
 from tamiz.lab.learn.report import as_html, as_markdown
 from tamiz.lab.learn.slices import LEAST, Slices, cut, with_weak
 from tamiz.models.artifact import read_manifest
-from tamiz.models.open import open_model
 
 MODEL, REPORT = "model", "report.json"
 STRANGE = 400
@@ -38,7 +38,7 @@ class State(StrEnum):
     TOO_FEW = "too few"
 
 
-def run(job: Job, say: Say) -> dict[str, Any]:
+def run(job: Job, say: Say, opened: Open | None = None) -> dict[str, Any]:
     """The report as plain data, written into `job.out` beside the candidate. ConfigError, ArtifactError, DataError."""
     started = time.monotonic()
     active = read_manifest(job.active)
@@ -65,17 +65,17 @@ def run(job: Job, say: Say) -> dict[str, Any]:
             "reasons": [f"{usable} usable corrected tickets of the {LEAST} that it takes"],
         }
     else:
-        report |= _judged(job, slices, say)
+        report |= _judged(job, slices, say, opened or Opened())
     report["seconds"] = round(time.monotonic() - started, 1)
     write(report, job.out)
     return report
 
 
-def _judged(job: Job, slices: Slices, say: Say) -> dict[str, Any]:
+def _judged(job: Job, slices: Slices, say: Say, opened: Open) -> dict[str, Any]:
     say(f"learning from {len(slices.taught) + len(slices.weighed):,} tickets")
-    made = _made(job, slices)
+    made = _made(job, slices, opened)
     say("judging both models on the newest tickets")
-    active, found = open_model(job.active), open_model(made.folder)
+    active, found = opened(job.active), opened(made.folder)
     sets = {gate.NEWEST: gate.compared(active, found, slices.judged)}
     if job.golden is not None and job.golden.examples:
         say("judging both models on the golden set")
@@ -94,10 +94,10 @@ def _judged(job: Job, slices: Slices, say: Say) -> dict[str, Any]:
     }
 
 
-def _made(job: Job, slices: Slices) -> candidate.Made:
+def _made(job: Job, slices: Slices, opened: Open) -> candidate.Made:
     out, taught = job.out / MODEL, with_weak(slices.taught, job.weak)
     if job.way == "quick":
-        return candidate.quick(job.active, taught, slices.weighed, out, job.budget)
+        return candidate.quick(job.active, taught, slices.weighed, out, job.budget, opened)
     return candidate.full(job.active, taught, slices.weighed, out, job.budget, job.config)
 
 
