@@ -18,7 +18,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,7 +41,8 @@ from tamiz.lab.learn.run import MODEL, run
 from tamiz.lab.train_baseline import BaselineOptions, linear_predictions, train_baseline
 
 SEED = 0
-SIZES = (500, 1_000, 1_800)
+SIZES = (500, 1_000), 600
+TOPIC_SIZES = (500, 2_000), 2_000
 LATER, GOLDEN = 500, 200
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 TOPIC = "topic"
@@ -219,31 +220,38 @@ def main() -> None:
             "processor": processor(),
             "cores": os.cpu_count(),
             "seed": SEED,
-            "runs": runs(synthetic_desk(), SIZES, 1_000, Opened()),
+            "runs": dict(runs(synthetic_desk(), plans(*SIZES), Opened())),
         }
         if data:
-            report["topics"] = runs(topics_desk(Path(data), Path(folder)), (500, 2_000), 2_000, Opened())
+            report["topics"] = dict(
+                runs(topics_desk(Path(data), Path(folder)), plans(*TOPIC_SIZES), Opened())
+            )
     out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"wrote {out}")
 
 
-def runs(desk: Desk, sizes: Sequence[int], middle: int, opened: Opened) -> Mapping[str, Report]:
-    plans: dict[str, tuple[int, Said, bool]] = {
-        f"every field, {size}": (size, everything, False) for size in sizes
-    }
-    plans |= {
-        "a tenth of the labels wrong by chance": (middle, noisy, False),
+Plan = tuple[int, Said, bool]
+
+
+def plans(sizes: Sequence[int], middle: int) -> dict[str, Plan]:
+    """What people say in each run: of how many tickets, how, and whether fields that they left alone teach."""
+    return {
+        **{f"every field, {size}": (size, everything, False) for size in sizes},
         "only mistakes": (max(sizes), only_mistakes, False),
         "only mistakes, the rest weak": (max(sizes), only_mistakes, True),
+        "a tenth of the labels wrong by chance": (middle, noisy, False),
         "poisoned: newer half": (middle, poisoned, False),
         "poisoned: one class": (middle, targeted, False),
     }
-    found = {}
-    for name, (count, said, weak) in plans.items():
+
+
+def runs(desk: Desk, planned: Mapping[str, Plan], opened: Opened) -> Iterator[tuple[str, Report]]:
+    """Name and figures of each run."""
+    for name, (count, said, weak) in planned.items():
         print(name, flush=True)
-        found[name] = measured(desk, count, said, weak, opened)
-        print(f"  {found[name]['state']}: {found[name]['reasons']}", flush=True)
-    return found
+        found = measured(desk, count, said, weak, opened)
+        print(f"  {found['state']}: {found['reasons']}", flush=True)
+        yield name, found
 
 
 if __name__ == "__main__":

@@ -150,12 +150,24 @@ def _signals(parts: Parts, units: Floats, texts: Sequence[str]) -> dict[str, Flo
 
 
 def _moved_scope(scope: Scope, before: dict[str, Floats], after: dict[str, Floats]) -> Scope:
-    """The scope score for heads that were moved: the same tickets get the same score on average."""
-    shift = {name: float(np.mean(after[name]) - np.mean(before[name])) for name in scope.signals}
+    """The scope score for heads that were moved: signals are read so that the same tickets have their mean and spread of
+    before."""
+
+    def moved(name: str, level: float) -> float:
+        return float(after[name].mean() + grown(name) * (level - before[name].mean()))
+
+    def grown(name: str) -> float:
+        return float(after[name].std() / max(before[name].std(), 1e-9))
+
     if scope.reference:
-        return replace(scope, reference=tuple(level + shift[scope.signals[0]] for level in scope.reference))
+        own = scope.signals[0]
+        return replace(scope, reference=tuple(moved(own, level) for level in scope.reference))
+    means = zip(scope.signals, scope.mean, strict=True)
+    spreads = zip(scope.signals, scope.spread, strict=True)
     return replace(
-        scope, mean=tuple(m + shift[name] for m, name in zip(scope.mean, scope.signals, strict=True))
+        scope,
+        mean=tuple(moved(name, mean) for name, mean in means),
+        spread=tuple(grown(name) * spread for name, spread in spreads),
     )
 
 

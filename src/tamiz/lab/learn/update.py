@@ -9,14 +9,14 @@ linear component: serving costs what it did.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.sparse import csr_matrix, hstack, vstack
+from scipy.sparse import csr_matrix, hstack, issparse, vstack
 
 from tamiz.domain.taxonomy import Field, Taxonomy
 from tamiz.lab.calibrate import fit_fusion
@@ -33,6 +33,8 @@ FEWEST_TAUGHT, FEWEST_WEIGHED = 40, 20
 """A field with fewer rows to learn from, or fewer to choose the strength on, stays as it is."""
 _LEAST_SAY = 0.05
 """A component with less weight than this in a fusion is not what a change is folded into."""
+DENSE = 3_000
+_TINY = 1e-9
 _ENOUGH = 1e-5
 """The search ends when a step gains less than this share of the loss."""
 _SPREAD = 0.05
@@ -133,7 +135,8 @@ def _again(before: Parts, changes: Mapping[str, Change], rows: Rows) -> Parts:
         change = changes[f.name]
         if change.strength:
             own = rows.labelled(f.name)
-            parts = _folded(parts, f, own, _fit(parts, f, own, change.strength))
+            space = _space(parts, f, own)
+            parts = _folded(parts, f, own, space.slopes(_fit(parts, f, own, space, change.strength)))
         parts = _heated(parts, f, change.temperature)
     return parts
 
@@ -141,10 +144,10 @@ def _again(before: Parts, changes: Mapping[str, Change], rows: Rows) -> Parts:
 def _chosen(parts: Parts, f: Field, old: Rows, new: Rows) -> tuple[Parts, float]:
     """The parts that make the newer rows likeliest, and the strength that gave them."""
     best, strength, least = parts, 0.0, _loss(parts, f, new)
-    found: Slopes | None = None
+    space, table = _space(parts, f, old), None
     for tried in STRENGTHS:
-        found = _fit(parts, f, old, tried, found)
-        moved = _folded(parts, f, old, found)
+        table = _fit(parts, f, old, space, tried, table)
+        moved = _folded(parts, f, old, space.slopes(table))
         loss = _loss(moved, f, new)
         if loss < least:
             best, strength, least = moved, tried, loss
@@ -175,19 +178,43 @@ def _with_fusion(parts: Parts, f: Field, fusion: Fusion) -> Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Slopes:
-    """A change of logits: `table` [F + 1, K], its last row the offsets, over the features that `seen` [F] names."""
+class _Space:
+    """The features of some rows, block by block [N, F'], and the axes [N, R] in which a change is searched. Up to DENSE rows these are the
+    principal axes of the rows: the same problem in as many columns as there are rows, and ten times as fast."""
 
-    table: Floats
-    seen: Ints
+    blocks: Sequence[Any]
+    axes: Any
+    turn: Floats | None
+
+    def slopes(self, table: Floats) -> Floats:
+        """The change [F + 1, K] of a table [R + 1, K], its last row the offsets."""
+        if self.turn is None:
+            return table
+        turned = self.turn @ table[:-1]
+        return np.concatenate([*(block.T @ turned for block in self.blocks), table[-1:]])
 
 
-def _fit(parts: Parts, f: Field, rows: Rows, strength: float, start: Slopes | None = None) -> Slopes:
-    """The change that minimises the log loss of labelled rows under a ridge, searched from `start`."""
-    features, logits, y = _features(parts, f, rows), parts.logits(rows, f.name), rows.classes[f.name]
-    seen = start.seen if start else np.flatnonzero(features.getnnz(axis=0))
-    block, turned = features[:, seen], features[:, seen].T.tocsr()
-    shape = (len(seen) + 1, logits.shape[1])
+def _space(parts: Parts, f: Field, rows: Rows) -> _Space:
+    blocks = _blocks(parts, f, rows)
+    count = len(rows.units)
+    if count > DENSE:
+        return _Space(blocks, hstack([csr_matrix(block) for block in blocks], format="csr"), None)
+    alike = np.zeros((count, count))
+    for block in blocks:
+        product = block @ block.T
+        alike += product.toarray() if issparse(product) else product
+    values, axes = np.linalg.eigh(alike)
+    kept = values > _TINY * values[-1]
+    roots = np.sqrt(values[kept])
+    return _Space(blocks, axes[:, kept] * roots, axes[:, kept] / roots)
+
+
+def _fit(
+    parts: Parts, f: Field, rows: Rows, space: _Space, strength: float, start: Floats | None = None
+) -> Floats:
+    """The table [R + 1, K] that minimises the log loss of labelled rows under a ridge, searched from `start`."""
+    logits, y, block = parts.logits(rows, f.name), rows.classes[f.name], space.axes
+    shape = (block.shape[1] + 1, logits.shape[1])
     onehot = np.zeros(logits.shape)
     onehot[np.arange(len(y)), y] = 1.0
 
@@ -196,13 +223,13 @@ def _fit(parts: Parts, f: Field, rows: Rows, strength: float, start: Slopes | No
         mixed = logits + block @ table[:-1] + table[-1]
         logs = mixed - _log_sum(mixed)[:, None]
         gap = np.exp(logs) - onehot
-        slope = np.concatenate([turned @ gap, gap.sum(axis=0)[None]]) + table / strength
+        slope = np.concatenate([block.T @ gap, gap.sum(axis=0)[None]]) + table / strength
         return float(-(logs * onehot).sum() + (table**2).sum() / (2 * strength)), slope.ravel()
 
-    first = start.table if start else np.zeros(shape)
+    first = np.zeros(shape) if start is None else start
     options = {"maxiter": 100, "ftol": _ENOUGH}
     found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options=options).x
-    return Slopes(found.reshape(shape), seen)
+    return np.asarray(found.reshape(shape))
 
 
 def _says(parts: Parts, f: Field) -> dict[str, float]:
@@ -212,12 +239,12 @@ def _says(parts: Parts, f: Field) -> dict[str, float]:
     return {name: w for name, w in zip(names, weights, strict=True) if w >= _LEAST_SAY}
 
 
-def _features(parts: Parts, f: Field, rows: Rows) -> Any:
+def _blocks(parts: Parts, f: Field, rows: Rows) -> list[Any]:
+    """The features of rows [N, F'], a block for each component that a change may be folded into."""
     says = _says(parts, f)
     centre, factor = _centring(rows.units)
-    blocks = [csr_matrix((rows.units - centre) * factor)] if "encoder" in says else []
-    blocks += [rows.features] if "linear" in says else []
-    return hstack(blocks, format="csr") if blocks else csr_matrix((len(rows.units), 0))
+    blocks: list[Any] = [(rows.units - centre) * factor] if "encoder" in says else []
+    return [*blocks, *([rows.features] if "linear" in says else [])]
 
 
 def _centring(units: Floats) -> tuple[Floats, float]:
@@ -226,12 +253,11 @@ def _centring(units: Floats) -> tuple[Floats, float]:
     return centre, _SPREAD / max(float((units - centre).std()), 1e-6) if units.size else 1.0
 
 
-def _folded(parts: Parts, f: Field, rows: Rows, change: Slopes) -> Parts:
-    """The parts with a change that was fitted on these rows."""
+def _folded(parts: Parts, f: Field, rows: Rows, change: Floats) -> Parts:
+    """The parts with a change [F + 1, K] that was fitted on these rows."""
     says, fusion = _says(parts, f), parts.calibration.fusions[f.name]
     width = rows.units.shape[1] if "encoder" in says else 0
-    slopes = np.zeros((width + (rows.features.shape[1] if "linear" in says else 0), len(f.classes)))
-    slopes[change.seen], offsets = change.table[:-1], change.table[-1]
+    slopes, offsets = change[:-1], change[-1]
     heads, linear = dict(parts.heads), parts.linear
     if "encoder" in says:
         centre, factor = _centring(rows.units)
