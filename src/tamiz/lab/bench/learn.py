@@ -41,7 +41,7 @@ from tamiz.lab.learn.run import MODEL, run
 from tamiz.lab.train_baseline import BaselineOptions, linear_predictions, train_baseline
 
 SEED = 0
-SIZES = (500, 1_000), 600
+SIZES = (500,), 500
 TOPIC_SIZES = (500, 2_000), 2_000
 LATER, GOLDEN = 500, 200
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

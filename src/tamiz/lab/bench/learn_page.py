@@ -10,7 +10,7 @@ from typing import Any
 Figures = Mapping[str, Any]
 
 _GUESSES = ("active", "candidate", "linear", "majority")
-_SHOWN = "every field, 1000"
+_SHOWN = "every field, 500"
 
 
 def learn_section(folder: Path) -> list[str]:
