@@ -68,6 +68,15 @@ class Exemplars(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A model whose remembered training tickets can be found by embedding."""
+
+    def resembling(self, embedding: Sequence[float], k: int) -> list[Neighbour]:
+        """The k training tickets most similar to a text with this embedding, nearest first."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a language model is asked about one ticket, by its canonical (redacted) text.

@@ -9,7 +9,6 @@ weights are those under which the merged distributions make the other tickets' l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,23 +19,31 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from tamiz.bootstrap.wiring import starter_folder
+from tamiz.domain.ports import Neighbour
 from tamiz.domain.taxonomy import Field, Label, Taxonomy
+from tamiz.domain.triage import Distribution
 from tamiz.lab.data.example import Example
 from tamiz.lab.data.synthetic import synthetic_examples
 from tamiz.models.encoder import EncoderModel
-from tamiz.pipeline.vote import Curve, Voice, Weighing, listen
+from tamiz.pipeline.vote import Curve, Voice, Weighing, against, lead_of, listen
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+Units = NDArray[np.float32]
+
 NEAREST = 20
 ACCOUNTS = 5
+GROUPS = 12
+FEWEST = 18
+"""A group with fewer tickets is not made a new class: something must be left to ask."""
+TOLD = (3, 10)
+EVERY = 10**6
 NEW = "a new class"
-SEEN = (0.2, 0.5)
+SEEN = (0.0, 0.2, 0.5)
 """Shares of the tickets at which a person looks."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
-TINY = 1e-4
 FLOOR = 1e-5
 """Probabilities are not taken for smaller, so that no single ticket decides a fit."""
 
@@ -46,19 +53,45 @@ class Rows:
     """N tickets as a model sees them: unit vectors [N, D]; per field probabilities [N, K] and true classes [N] (-1: none
     known); the group [N] that a ticket belongs to."""
 
-    units: NDArray[np.float32]
+    units: Units
     probabilities: Mapping[str, Floats]
     truth: Mapping[str, Ints]
     groups: NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One simulation of one field on n tickets: the model's distributions and the voices' [n, K], true classes [n],
-    which of them are of the new class, and what the weight depends on: similarity, lead, log-odds against, and how far
-    the voices agree (0 where there are none)."""
+class Known:
+    """M tickets whose labels are right beyond doubt: unit vectors [M, D] and classes [M] by field, -1 for none."""
 
-    field: str
+    units: Units
+    classes: Mapping[str, Ints]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One field of n tickets as they are and as a person sees them: vectors [n, D], the model's distributions [n, K], true
+    classes [n], and what is known beside them."""
+
+    field: Field
+    units: Units
+    own: Floats
+    truth: Ints
+    known_units: Units
+    known_truth: Ints
+
+    @property
+    def right(self) -> Bools:
+        """Where the model is right [n]."""
+        return np.asarray(self.own.argmax(axis=1) == self.truth)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What corrections say of n tickets: the model's distributions and the voices' [n, K], true classes [n], which of them
+    are of the new class, what the weight depends on (similarity, lead, log-odds against, and how far the voices agree,
+    0 where there are none), and which rows of the trial they are."""
+
+    field: Field
     own: Floats
     voiced: Floats
     truth: Ints
@@ -67,14 +100,12 @@ class Case:
     lead: Floats
     against: Floats
     agreed: Floats
+    rows: Ints
 
     def weights(self, curve: Curve) -> Floats:
         """Weights [n] of the votes."""
-        found = [
-            curve.weight(s, lead, against)
-            for s, lead, against in zip(self.similarity, self.lead, self.against, strict=True)
-        ]
-        return np.asarray(found) * self.agreed
+        triples = zip(self.similarity, self.lead, self.against, strict=True)
+        return np.array([curve.weight(*triple) for triple in triples]) * self.agreed
 
     def merged(self, weights: Floats) -> Floats:
         """The merged distributions [n, K]."""
@@ -94,105 +125,127 @@ def rows_of(model: EncoderModel, examples: Sequence[Example]) -> Rows:
     return Rows(units, probabilities, truth, np.array([e.group for e in clear]))
 
 
+def known_of(model: EncoderModel) -> Known:
+    """The training tickets that a model remembers."""
+    width = model.encoder.width
+    if model.exemplars is None:
+        return Known(np.zeros((0, width), np.float32), {})
+    found = model.exemplars.nearest(np.zeros(width, np.float32), EVERY)
+    classes = {}
+    for f in model.taxonomy.predicted:
+        index = {label: i for i, label in enumerate(f.classes)}
+        classes[f.name] = np.array([index.get(n.labels.get(f.name, ""), -1) for n in found], dtype=np.int64)
+    return Known(model.exemplars.units, classes)
+
+
 def cases(
-    rows: Rows, taxonomy: Taxonomy, seed: int = 0, groups: int = 8, told: int = 10, ordinary: bool = True
+    rows: Rows, known: Known, taxonomy: Taxonomy, seed: int = 0, ordinary: bool = True, told: int = 0
 ) -> Iterator[Case]:
     """Simulations of every plain field: in each, one group's tickets get a class that the model does not know, `told` of them
-    are corrected, and, where `ordinary`, so is what is wrong among the other tickets that were looked at."""
+    are corrected (0: three or ten by turns), and, where `ordinary`, so is what is wrong among other tickets that a person
+    looked at. What was right there is known from then on."""
     rng = np.random.default_rng(seed)
     for f in taxonomy.predicted:
         if f.ordered:
             continue
-        drawn = [g for g in rng.permutation(np.unique(rows.groups)) if (rows.groups == g).sum() >= told + 8]
-        for number, group in enumerate(drawn[:groups]):
-            yield _case(rows, f, rows.groups == group, rng, told, ordinary, SEEN[number % len(SEEN)])
+        names, sizes = np.unique(rows.groups, return_counts=True)
+        drawn = rng.permutation(names[sizes >= FEWEST])[:GROUPS]
+        for number, group in enumerate(drawn):
+            trial = renamed(rows, known, f, rows.groups == group)
+            looked = SEEN[number % len(SEEN)] if ordinary else 0.0
+            yield _case(trial, rows.groups == group, rng, told or TOLD[number % len(TOLD)], looked)
 
 
-def _case(
-    rows: Rows, f: Field, fresh: Bools, rng: np.random.Generator, told: int, ordinary: bool, share: float
-) -> Case:
+def renamed(rows: Rows, known: Known, f: Field, fresh: Bools) -> Trial:
+    """The field with one class more, that of the `fresh` rows [N]. Where no other row had their class, the model is made
+    to forget it."""
     grown = replace(f, labels=(*f.labels, Label(NEW)))
     place = grown.classes.index(NEW)
     own = np.insert(rows.probabilities[f.name], place, 0.0, axis=1)
-    truth = np.where(rows.truth[f.name] >= place, rows.truth[f.name] + 1, rows.truth[f.name])
-    right = own.argmax(axis=1) == truth
-    truth = np.where(fresh, place, truth)
-    order = rng.permutation(len(own))
-    seen = np.zeros(len(own), dtype=bool)
-    seen[order[: int(share * len(own) / 2)]] = True
-    seen &= ~fresh & (truth >= 0)
-    taught = np.zeros(len(own), dtype=bool)
+    truth, known_truth = (
+        np.where(classes >= place, classes + 1, classes)
+        for classes in (rows.truth[f.name], known.classes.get(f.name, np.zeros(0, np.int64)))
+    )
+    gone = np.setdiff1d(truth[fresh], truth[~fresh])
+    own[:, gone] = 0.0
+    own /= np.maximum(own.sum(axis=1, keepdims=True), FLOOR)
+    kept = (known_truth >= 0) & ~np.isin(known_truth, gone)
+    units = known.units[kept] if len(known_truth) else known.units[:0]
+    return Trial(grown, rows.units, own, np.where(fresh, place, truth), units, known_truth[kept])
+
+
+def _case(trial: Trial, fresh: Bools, rng: np.random.Generator, told: int, looked: float) -> Case:
+    order, size = rng.permutation(len(fresh)), len(fresh)
+    seen, taught, asked = (np.zeros(size, dtype=bool) for _ in range(3))
+    seen[order[: int(looked * size / 2)]] = True
+    seen &= ~fresh & (trial.truth >= 0)
     taught[rng.permutation(np.flatnonzero(fresh))[:told]] = True
-    corrected = np.flatnonzero(taught | (seen & ~right) if ordinary else taught)
-    asked = np.zeros(len(own), dtype=bool)
-    asked[order[len(own) // 2 :]] = True
-    asked = (asked | fresh) & ~seen & ~taught & (truth >= 0)
-    accounts = rng.integers(0, ACCOUNTS, len(own))
-    return simulated(
-        rows.units,
-        own,
-        truth,
-        corrected,
-        np.flatnonzero(seen & right),
-        np.flatnonzero(asked),
-        grown,
-        accounts,
-        fresh,
+    asked[order[size // 2 :]] = True
+    asked = (asked | fresh) & ~seen & ~taught & (trial.truth >= 0)
+    confirmed = seen & trial.right
+    sure = replace(
+        trial,
+        known_units=np.concatenate([trial.known_units, trial.units[confirmed]]),
+        known_truth=np.concatenate([trial.known_truth, trial.truth[confirmed]]),
+    )
+    corrected = np.flatnonzero(taught | (seen & ~trial.right))
+    return heard_by(sure, trial.units[corrected], trial.truth[corrected], np.flatnonzero(asked), fresh, rng)
+
+
+def heard_by(
+    trial: Trial, units: Units, told: Ints, asked: Ints, fresh: Bools, rng: np.random.Generator
+) -> Case:
+    """What corrected tickets (unit vectors [M, D], told classes [M]) say of the `asked` rows. Who told what is drawn."""
+    f, classes = trial.field, trial.field.classes
+    voiced, facts = np.zeros((len(asked), len(classes))), []
+    by = rng.integers(0, ACCOUNTS, len(told)).astype(str)
+    near, best = _nearest(trial.units[asked], units)
+    beside, others = _nearest(trial.units[asked], trial.known_units)
+    for row, one in enumerate(asked.tolist()):
+        voices = [
+            Voice(str(i), s, {f.name: classes[told[i]]}, by[i], START + timedelta(minutes=i))
+            for i, s in zip(best[row].tolist(), near[row].tolist(), strict=True)
+        ]
+        heard = listen(voices, f, classes, Weighing(), {})
+        if heard is None:
+            facts.append((0.0, 0.0, 0.0, 0.0))
+            continue
+        known = [
+            Neighbour(str(i), s, {f.name: classes[trial.known_truth[i]]})
+            for i, s in zip(others[row].tolist(), beside[row].tolist(), strict=True)
+        ]
+        own = Distribution(classes, tuple(trial.own[one].tolist()))
+        voiced[row] = heard.distribution.probabilities
+        facts.append(
+            (heard.similarity, lead_of(heard, f, known) or 0.0, against(heard, own), voiced[row].max())
+        )
+    close, lead, odds, agreed = np.array(facts).T
+    return Case(
+        f, trial.own[asked], voiced, trial.truth[asked], fresh[asked], close, lead, odds, agreed, asked
     )
 
 
-def simulated(
-    units: NDArray[np.float32],
-    own: Floats,
-    truth: Ints,
-    corrected: Ints,
-    standing: Ints,
-    asked: Ints,
-    f: Field,
-    accounts: Ints,
-    fresh: Bools,
-    weighing: Weighing | None = None,
-) -> Case:
-    """What the `corrected` rows say of the `asked` ones, in the order in which they are given, beside the rows that stand."""
-    weighing = weighing or Weighing()
-    near = units[asked] @ units[corrected].T
-    best = np.argsort(-near, axis=1, kind="stable")[:, :NEAREST]
-    stood = (units[asked] @ units[standing].T).max(axis=1) if len(standing) else np.zeros(len(asked))
-    voiced = np.zeros((len(asked), own.shape[1]))
-    facts = np.zeros((4, len(asked)))
-    for row in range(len(asked)):
-        voices = [
-            Voice(
-                str(corrected[i]),
-                float(near[row, i]),
-                {f.name: f.classes[truth[corrected[i]]]},
-                str(accounts[corrected[i]]),
-                START + timedelta(minutes=int(i)),
-            )
-            for i in best[row]
-        ]
-        heard = listen(voices, f, f.classes, weighing, {})
-        if heard is None:
-            continue
-        voiced[row] = heard.distribution.probabilities
-        mine = own[asked[row]]
-        peak = min(max(float(mine.max()), TINY), 1.0 - TINY)
-        against = 0.0 if f.classes[int(mine.argmax())] == heard.label else math.log(peak / (1.0 - peak))
-        facts[:, row] = heard.similarity, heard.similarity - stood[row], against, voiced[row].max()
-    return Case(f.name, own[asked], voiced, truth[asked], fresh[asked], *facts)
+def _nearest(asked: Units, among: Units) -> tuple[Floats, Ints]:
+    """Similarities and rows [n, at most NEAREST] of the nearest vectors."""
+    similarity = asked @ among.T
+    best = np.argsort(-similarity, axis=1, kind="stable")[:, :NEAREST]
+    return np.take_along_axis(similarity, best, axis=1).astype(np.float64), best
 
 
 def fit(found: Sequence[Case], beside: bool) -> Curve:
     """The curve under which the true classes are most likely; `beside` it may use the lead over tickets that stand."""
-    at = [(c, np.arange(len(c.truth))) for c in found]
-    own = np.concatenate([c.own[rows, c.truth] for c, rows in at])
-    voiced = np.concatenate([c.voiced[rows, c.truth] for c, rows in at])
+    own, voiced = (
+        np.concatenate([p[np.arange(len(c.truth)), c.truth] for c, p in zip(found, ps, strict=True)])
+        for ps in ([c.own for c in found], [c.voiced for c in found])
+    )
     names = ("similarity", "lead", "against", "agreed")
-    similarity, lead, against, agreed = (np.concatenate([getattr(c, name) for c in found]) for name in names)
+    similarity, lead, odds_against, agreed = (
+        np.concatenate([getattr(c, name) for c in found]) for name in names
+    )
 
     def loss(numbers: Floats) -> float:
         bias, near, ahead, doubt = numbers
-        odds = np.clip(bias + near * similarity + ahead * lead - doubt * against, -30.0, 30.0)
+        odds = np.clip(bias + near * similarity + ahead * lead - doubt * odds_against, -30.0, 30.0)
         weight = agreed / (1.0 + np.exp(-odds))
         return float(-np.log(np.maximum((1.0 - weight) * own + weight * voiced, FLOOR)).mean())
 
@@ -201,6 +254,11 @@ def fit(found: Sequence[Case], beside: bool) -> Curve:
     tries = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     best = min(tries, key=lambda each: float(each.fun)).x
     return Curve(*(round(float(number), 2) for number in best))
+
+
+def learned(found: Sequence[Case]) -> Weighing:
+    """The default weighing with curves fitted to simulations."""
+    return replace(Weighing(), alone=fit(found, beside=False), beside=fit(found, beside=True))
 
 
 def judged(found: Sequence[Case], curve: Curve) -> dict[str, float]:
@@ -220,17 +278,16 @@ def judged(found: Sequence[Case], curve: Curve) -> dict[str, float]:
 def main() -> None:
     """Fit on one set of scenarios, judge on another, and print both."""
     model = EncoderModel.open(starter_folder())
+    known = known_of(model)
     fitting, judging = (rows_of(model, synthetic_examples(2400, 1000, split)) for split in ("valid", "test"))
     kinds = (True, False)
-    learned = [c for kind in kinds for c in cases(fitting, model.taxonomy, ordinary=kind)]
-    tests = {kind: list(cases(judging, model.taxonomy, seed=1, ordinary=kind)) for kind in kinds}
-    for beside in (False, True):
-        curve = fit(learned, beside)
-        print("beside" if beside else "alone", curve)
-        for kind, held_out in tests.items():
-            told = "and ordinary corrections" if kind else "alone"
-            figures = {name: round(value, 4) for name, value in judged(held_out, curve).items()}
-            print(f"  ten of a new class {told}: {figures}")
+    own = model.taxonomy
+    weighing = learned([c for kind in kinds for c in cases(fitting, known, own, ordinary=kind)])
+    for kind in kinds:
+        held_out = list(cases(judging, known, own, seed=1, ordinary=kind, told=10))
+        print("ten of a new class", "and ordinary corrections" if kind else "alone")
+        for curve in (weighing.alone, weighing.beside):
+            print(" ", curve, {name: round(value, 4) for name, value in judged(held_out, curve).items()})
 
 
 if __name__ == "__main__":

@@ -96,7 +96,11 @@ class EncoderModel:
 
     def nearest(self, text: str, k: int) -> list[Neighbour]:
         """The k remembered training tickets most similar to a text; none where the model remembers none."""
-        return self.exemplars.nearest(self.encoder.embed_one(text), k) if self.exemplars else []
+        return self.resembling(self.encoder.embed_one(text), k)
+
+    def resembling(self, embedding: Sequence[float] | NDArray[np.float32], k: int) -> list[Neighbour]:
+        """The same for a text that `predict` gave this embedding."""
+        return self.exemplars.nearest(np.asarray(embedding, np.float32), k) if self.exemplars else []
 
     @classmethod
     def open(cls, folder: Path) -> EncoderModel:

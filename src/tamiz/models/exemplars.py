@@ -29,6 +29,11 @@ class ExemplarIndex:
         self._stored = unit
         self._rows = tuple(rows)
 
+    @property
+    def units(self) -> NDArray[np.float32]:
+        """The vectors [N, D], in the order of the rows."""
+        return self._unit
+
     def nearest(self, vector: NDArray[np.float32], k: int) -> list[Neighbour]:
         """The k most similar rows by cosine, nearest first."""
         similarity = self._unit @ vector

@@ -27,6 +27,8 @@ _PAIR = 0.51
 """From half of the weight on, a label that was told alone outweighs whatever the model holds."""
 _CLOSE = 0.05
 """A voice with less than this of the nearest one's say does not contradict it."""
+_FRONT = 3
+"""The mean of so many is steadier than the nearest alone; with fewer than seven voices fewer are taken."""
 _WORD = re.compile(r"\w+")
 
 
@@ -46,8 +48,8 @@ class Voice:
 class Curve:
     """The weight of voices that agree: σ(bias + near · similarity + ahead · lead − doubt · log-odds of the model's word).
 
-    The lead is the similarity less that of the nearest ticket whose value people let stand. The model's word counts
-    against voices that say something else.
+    The lead is the similarity less that of the nearest known ticket with another label. The model's word counts against
+    voices that say something else.
     """
 
     bias: float
@@ -65,30 +67,31 @@ class Curve:
 class Weighing:
     """How voices are weighed, in units of cosine similarity; every kind of model may have its own.
 
-    `alone` counts where nothing is known of tickets that people let stand, `beside` where it is, `ordered` for fields
-    of degrees (urgency, impact), which similar tickets do not share. `heat`: a voice farther than the nearest by this
+    `alone` counts where no other tickets are known, `beside` where they are, `ordered` for fields of degrees (urgency,
+    impact), which similar tickets do not share. `heat`: a voice farther than the nearest by this
     counts 1/e of it. Below `least` nobody is heard; texts from `same` on count as one text. `elder` is what remains of
     the older of two contradicting single voices.
     """
 
-    alone: Curve = Curve(-21.15, 26.32, 0.0, 0.24)
-    beside: Curve = Curve(-5.24, 7.59, 35.91, 0.17)
+    alone: Curve = Curve(-18.92, 25.01, 0.0, 0.33)
+    beside: Curve = Curve(-3.63, 7.82, 31.66, 0.16)
     ordered: Curve = Curve(-120.0, 122.0)
     heat: float = 0.02
     least: float = 0.4
     same: float = 0.97
     elder: float = 0.25
 
-    def curve(self, f: Field, standing: float | None) -> Curve:
-        """The curve for one field, given the similarity of the nearest ticket whose value stands."""
+    def curve(self, f: Field, lead: float | None) -> Curve:
+        """The curve for one field, given the voices' lead where it is known."""
         if f.ordered:
             return self.ordered
-        return self.alone if standing is None else self.beside
+        return self.alone if lead is None else self.beside
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a neighbourhood says of a field: shares by class, the leading class, and how near and trusted its voices are."""
+    """What a neighbourhood says of a field: shares by class, the leading class, the mean similarity of the nearest third
+    of its voices (of three at most), and how far the most trusted of them is trusted."""
 
     distribution: Distribution
     label: str
@@ -102,16 +105,19 @@ def votes(
     taxonomy: Taxonomy,
     weighing: Weighing | None = None,
     trust: Mapping[str, float] | None = None,
-    standing: Mapping[str, float] | None = None,
+    known: Sequence[Neighbour] = (),
 ) -> dict[str, Vote]:
     """The votes by field; a field of which near voices say nothing has none, a derived one never.
 
-    `trust` in [0, 1] by account (1 where it is not named; 0 silences it). `standing` names for each field the similarity
-    of the nearest ticket whose value a person has seen and let stand, where that is known. A child field hears only
-    labels that may stand below the parent's value as merged, and a child told together with a parent that the vote
-    brought in survives with it.
+    `trust` in [0, 1] by account (1 where it is not named; 0 silences it). `known` are the nearest tickets with labels that
+    are right beyond doubt, drawn from some hundreds at least: what the model remembers of its training, what people
+    confirmed. Where they are given, voices count by how far they lead over those with other labels. Tickets that nobody
+    has read must not be among them: a new class's older ones would silence every correction.
+
+    A child field hears only labels that may stand below the parent's value as merged, and a child told together with a
+    parent that the vote brought in survives with it.
     """
-    weighing, trust, standing = weighing or Weighing(), trust or {}, standing or {}
+    weighing, trust = weighing or Weighing(), trust or {}
     found: dict[str, Vote] = {}
     for f in taxonomy.predicted:
         own, allowed, parent = prediction.distributions[f.name], f.classes, ""
@@ -121,7 +127,7 @@ def votes(
         heard = listen(voices, f, allowed, weighing, trust)
         if heard is None:
             continue
-        weight = _weight(heard, own, weighing.curve(f, standing.get(f.name)), standing.get(f.name))
+        weight = _weight(heard, f, own, weighing, known)
         if f.parent in found and parent != prediction.distributions[f.parent].best[0]:
             weight = max(weight, found[f.parent].weight, _PAIR * heard.trust)
         if weight >= _UNHEARD:
@@ -134,35 +140,58 @@ def _reading(name: str, prediction: Prediction, found: Mapping[str, Vote]) -> st
     return (found[name].of(own) if name in found else own).best[0]
 
 
-def _weight(heard: Heard, own: Distribution, curve: Curve, standing: float | None) -> float:
-    label, confidence = own.best
-    confidence = min(max(confidence, _TINY), 1.0 - _TINY)
-    against = 0.0 if label == heard.label else math.log(confidence / (1.0 - confidence))
-    lead = 0.0 if standing is None else heard.similarity - standing
+def _weight(
+    heard: Heard, f: Field, own: Distribution, weighing: Weighing, known: Sequence[Neighbour]
+) -> float:
+    lead = lead_of(heard, f, known)
+    odds = against(heard, own)
     agreed = heard.distribution.of(heard.label)
-    return curve.weight(heard.similarity, lead, against) * agreed * heard.trust
+    return weighing.curve(f, lead).weight(heard.similarity, lead or 0.0, odds) * agreed * heard.trust
+
+
+def lead_of(heard: Heard, f: Field, known: Sequence[Neighbour]) -> float | None:
+    """By how much the leading voices are nearer than the nearest known ticket with another label; None where none is
+    known. Where all that is known has the same label, the farthest of it stands for the next."""
+    labelled = [n for n in known if f.name in n.labels]
+    if not labelled:
+        return None
+    others = [n.similarity for n in labelled if n.labels[f.name] != heard.label]
+    return heard.similarity - (max(others) if others else min(n.similarity for n in labelled))
+
+
+def against(heard: Heard, own: Distribution) -> float:
+    """The log-odds of the model's own label where voices say another one, else 0."""
+    label, confidence = own.best
+    if label == heard.label:
+        return 0.0
+    confidence = min(max(confidence, _TINY), 1.0 - _TINY)
+    return math.log(confidence / (1.0 - confidence))
 
 
 def listen(
     voices: Iterable[Voice], f: Field, allowed: Sequence[str], weighing: Weighing, trust: Mapping[str, float]
 ) -> Heard | None:
     """What the voices say of one field, among the labels that are allowed; None where nobody near says anything."""
+    possible = frozenset(allowed)
     words = [
         _Word(v.ticket_id, v.similarity, value or NONE, v.by, v.at, min(1.0, trust.get(v.by, 1.0)))
         for v in voices
         if v.similarity >= weighing.least
         for value in ([v.values[f.name]] if f.name in v.values else [])
-        if (value or NONE) in allowed and trust.get(v.by, 1.0) > 0.0
+        if (value or NONE) in possible and trust.get(v.by, 1.0) > 0.0
     ]
     words = _last_words(words, weighing.same)
     if not words:
         return None
     shares = _shares(words, weighing)
     total = math.fsum(shares.values())
-    label = max(f.classes, key=lambda each: shares.get(each, 0.0))
-    distribution = Distribution(f.classes, tuple(shares.get(each, 0.0) / total for each in f.classes))
-    leading = [word for word in words if word.label == label]
-    return Heard(distribution, label, max(w.similarity for w in leading), max(w.trust for w in leading))
+    classes = f.classes
+    label = max(classes, key=lambda each: shares.get(each, 0.0))
+    distribution = Distribution(classes, tuple(shares.get(each, 0.0) / total for each in classes))
+    leading = sorted((w for w in words if w.label == label), key=lambda w: -w.similarity)
+    front = leading[: min(_FRONT, math.ceil(len(leading) / 3))]
+    near = math.fsum(word.similarity for word in front) / len(front)
+    return Heard(distribution, label, near, max(word.trust for word in leading))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tamiz.domain.budget import upper_bound
-from tamiz.domain.ports import Match, Memory, Neighbour
+from tamiz.domain.ports import Match, Memory, Neighbour, Remembering
 from tamiz.domain.records import Record, TicketRecord
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import NONE, Taxonomy
@@ -16,15 +16,15 @@ from tamiz.domain.vectors import digest, open_digest, packed, told_space, unpack
 from tamiz.pipeline.cascade import question
 from tamiz.pipeline.evidence import Evidence
 from tamiz.pipeline.recall import BUDGET, NOTHING, TOLD, Entry, Guard, Remembered, overruled, refused, unfit
-from tamiz.pipeline.vote import examples
+from tamiz.pipeline.vote import Voice, examples
 from tamiz.pipeline.vote import votes as vote
 from tamiz.service.judge import Judge
-from tamiz.service.voices import Voices, heard, solved
+from tamiz.service.voices import heard, solved
 from tamiz.service.words import SAME, words
 
 NEAREST = 8
 """Tickets that are looked at, among all and among those of which a person said a word."""
-VOICES, HEARD = 20, 0.6
+VOICES, HEARD = 20, 0.4
 """Corrected tickets that may vote, and the cosine from which on they are heard at all."""
 NEWEST = 2_000
 """Judged reuses that count; older ones say little of the model's present tickets."""
@@ -110,7 +110,7 @@ class Recollector:
             return prediction
         told = self._near(told_space(self._model), data, VOICES, "")
         voices = self.store.read(lambda tx: self._heard(tx, told))
-        votes = vote(voices.near, prediction, self._taxonomy, standing=voices.standing)
+        votes = self._votes(voices, prediction)
         return Evidence(prediction, votes=votes).voted
 
     def _of(
@@ -131,7 +131,7 @@ class Recollector:
             one.ticket_id: one.similarity for one in (*told, *others) if one.similarity >= guard.similarity
         }
         voices, entries, shown = self.store.read(lambda tx: self._read(tx, told, likely))
-        votes = vote(voices.near, prediction, self._taxonomy, standing=voices.standing)
+        votes = self._votes(voices, prediction)
         if same is not None and not overruled(same, prediction, votes, self._taxonomy):
             found = self._answer(same, Tier.EXACT)
         elif self.policy.verified and free:
@@ -146,7 +146,7 @@ class Recollector:
 
     def _read(
         self, tx: Tx, told: Sequence[Match], likely: Mapping[str, float]
-    ) -> tuple[Voices, list[Entry], tuple[Neighbour, ...]]:
+    ) -> tuple[list[Voice], list[Entry], tuple[Neighbour, ...]]:
         shown = solved(tx, self.tenant, told[: 3 * self.shown]) if self.shown else []
         return (
             self._heard(tx, told),
@@ -154,9 +154,15 @@ class Recollector:
             examples(shown, self.shown, self._taxonomy.primary),
         )
 
-    def _heard(self, tx: Tx, told: Sequence[Match]) -> Voices:
-        near = [match for match in told if match.similarity >= HEARD]
-        return heard(tx, self.tenant, near, self._taxonomy)
+    def _heard(self, tx: Tx, told: Sequence[Match]) -> list[Voice]:
+        return heard(tx, self.tenant, [match for match in told if match.similarity >= HEARD])
+
+    def _votes(self, voices: Sequence[Voice], prediction: Prediction) -> dict[str, Vote]:
+        """What the voices say, beside the training tickets that the model remembers."""
+        model, known = self.whole.model, list[Neighbour]()
+        if voices and isinstance(model, Remembering):
+            known = model.resembling(prediction.embedding, VOICES)
+        return vote(voices, prediction, self._taxonomy, known=known)
 
     def _nearest(
         self,

@@ -9,9 +9,9 @@ pytest.importorskip("scipy", reason="needs the extra 'train'")
 import numpy as np
 
 from tamiz.domain.taxonomy import infer
-from tamiz.lab.vote import Rows, cases, fit, judged
+from tamiz.lab.vote import Known, Rows, cases, fit, judged
 
-CLASSES = ("a", "b", "c")
+NOTHING = Known(np.zeros((0, 16), np.float32), {})
 TAXONOMY = infer("toy", {"topic": [*"aaabbc"]}, "topic")
 
 
@@ -28,7 +28,7 @@ def toy_rows(shared: bool, count=240, seed=0) -> Rows:
 
 
 def test_where_neighbours_share_labels_votes_learn_to_count_and_help() -> None:
-    found = list(cases(toy_rows(shared=True), TAXONOMY, told=5))
+    found = list(cases(toy_rows(shared=True), NOTHING, TAXONOMY, told=5))
     figures = judged(found, fit(found, beside=False))
     assert figures["new_recall"] > 0.9
     assert figures["others_after"] > figures["others_before"] + 0.1
@@ -36,6 +36,6 @@ def test_where_neighbours_share_labels_votes_learn_to_count_and_help() -> None:
 
 
 def test_where_they_share_none_votes_learn_to_be_silent() -> None:
-    found = list(cases(toy_rows(shared=False), TAXONOMY, told=1))
+    found = list(cases(toy_rows(shared=False), NOTHING, TAXONOMY, told=1))
     figures = judged(found, fit(found, beside=True))
     assert figures["log_loss_after"] <= figures["log_loss_before"] + 1e-3

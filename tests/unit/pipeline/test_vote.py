@@ -65,11 +65,23 @@ def test_merged_distributions_sum_to_one_and_know_labels_that_the_model_does_not
     assert Vote(1.0, vote.distribution).of(own) == vote.distribution
 
 
-def test_what_stands_nearer_than_a_voice_takes_its_weight() -> None:
-    near = voice(1, 0.85)
-    followed = heard(near, standing={"category": 0.6})["category"].weight
-    doubted = heard(near, standing={"category": 0.97})["category"].weight
-    assert doubted < 0.1 < 0.9 < followed
+@pytest.mark.parametrize(
+    ("known", "followed"),
+    [
+        ([("Network", 0.60)], True),
+        ([("Network", 0.97)], False),
+        ([("Security", 0.97), ("Network", 0.60)], True),
+        ([("Security", 0.97), ("Security", 0.70)], True),
+    ],
+)
+def test_known_tickets_with_another_label_take_weight_from_voices_that_are_farther(known, followed) -> None:
+    beside = [Neighbour(f"k{n}", s, {"category": label}) for n, (label, s) in enumerate(known)]
+    assert (best(heard(voice(1, 0.85), known=beside)) == "Security") is followed
+
+
+def test_known_tickets_without_the_field_say_nothing() -> None:
+    other = Neighbour("k", 0.97, {"application": "VPN"})
+    assert heard(voice(1, 0.85), known=[other]) == heard(voice(1, 0.85))
 
 
 @pytest.mark.parametrize(
