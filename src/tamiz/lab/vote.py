@@ -35,7 +35,7 @@ Units = NDArray[np.float32]
 
 NEAREST = 20
 ACCOUNTS = 5
-GROUPS = 12
+GROUPS = 6
 FEWEST = 18
 """A group with fewer tickets is not made a new class: something must be left to ask."""
 TOLD = (3, 10)
@@ -88,8 +88,8 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class Case:
     """What corrections say of n tickets: the model's distributions and the voices' [n, K], true classes [n], which of them
-    are of the new class, what the weight depends on (similarity, lead, log-odds against, and how far the voices agree,
-    0 where there are none), and which rows of the trial they are."""
+    are of the new class, what the weight depends on (similarity, lead, log-odds against, crowd, and how far the voices
+    agree, 0 where there are none), and which rows of the trial they are."""
 
     field: Field
     own: Floats
@@ -99,13 +99,14 @@ class Case:
     similarity: Floats
     lead: Floats
     against: Floats
+    crowd: Floats
     agreed: Floats
     rows: Ints
 
     def weights(self, curve: Curve) -> Floats:
         """Weights [n] of the votes."""
-        triples = zip(self.similarity, self.lead, self.against, strict=True)
-        return np.array([curve.weight(*triple) for triple in triples]) * self.agreed
+        facts = zip(self.similarity, self.lead, self.against, self.crowd, strict=True)
+        return np.array([curve.weight(*each) for each in facts]) * self.agreed
 
     def merged(self, weights: Floats) -> Floats:
         """The merged distributions [n, K]."""
@@ -208,7 +209,7 @@ def heard_by(
         ]
         heard = listen(voices, f, classes, Weighing(), {})
         if heard is None:
-            facts.append((0.0, 0.0, 0.0, 0.0))
+            facts.append((0.0,) * 5)
             continue
         known = [
             Neighbour(str(i), s, {f.name: classes[trial.known_truth[i]]})
@@ -216,12 +217,21 @@ def heard_by(
         ]
         own = Distribution(classes, tuple(trial.own[one].tolist()))
         voiced[row] = heard.distribution.probabilities
-        facts.append(
-            (heard.similarity, lead_of(heard, f, known) or 0.0, against(heard, own), voiced[row].max())
-        )
-    close, lead, odds, agreed = np.array(facts).T
+        lead = lead_of(heard, f, known) or 0.0
+        facts.append((heard.similarity, lead, against(heard, own), heard.crowd, voiced[row].max()))
+    close, leads, odds, crowd, agreed = np.array(facts).T
     return Case(
-        f, trial.own[asked], voiced, trial.truth[asked], fresh[asked], close, lead, odds, agreed, asked
+        f,
+        trial.own[asked],
+        voiced,
+        trial.truth[asked],
+        fresh[asked],
+        close,
+        leads,
+        odds,
+        crowd,
+        agreed,
+        asked,
     )
 
 
@@ -238,19 +248,23 @@ def fit(found: Sequence[Case], beside: bool) -> Curve:
         np.concatenate([p[np.arange(len(c.truth)), c.truth] for c, p in zip(found, ps, strict=True)])
         for ps in ([c.own for c in found], [c.voiced for c in found])
     )
-    names = ("similarity", "lead", "against", "agreed")
-    similarity, lead, odds_against, agreed = (
+    names = ("similarity", "lead", "against", "crowd", "agreed")
+    similarity, lead, odds_against, crowd, agreed = (
         np.concatenate([getattr(c, name) for c in found]) for name in names
     )
 
     def loss(numbers: Floats) -> float:
-        bias, near, ahead, doubt = numbers
-        odds = np.clip(bias + near * similarity + ahead * lead - doubt * odds_against, -30.0, 30.0)
-        weight = agreed / (1.0 + np.exp(-odds))
+        bias, near, ahead, doubt, many = numbers
+        odds = bias + near * similarity + ahead * lead - doubt * odds_against + many * crowd
+        weight = agreed / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0)))
         return float(-np.log(np.maximum((1.0 - weight) * own + weight * voiced, FLOOR)).mean())
 
-    bounds = [(-200.0, 50.0), (0.0, 200.0), (0.0, 200.0 if beside else 0.0), (0.0, 10.0)]
-    starts = ((-10.0, 12.0, 0.0, 0.1), (-20.0, 25.0, 0.0, 0.1), (-2.0, 3.0, 30.0 if beside else 0.0, 0.1))
+    bounds = [(-200.0, 50.0), (0.0, 200.0), (0.0, 200.0 if beside else 0.0), (0.0, 10.0), (0.0, 10.0)]
+    starts = (
+        (-10.0, 12.0, 0.0, 0.1, 1.0),
+        (-20.0, 25.0, 0.0, 0.1, 1.0),
+        (-4.0, 3.0, 25.0 if beside else 0.0, 0.1, 2.0),
+    )
     tries = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     best = min(tries, key=lambda each: float(each.fun)).x
     return Curve(*(round(float(number), 2) for number in best))

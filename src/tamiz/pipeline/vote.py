@@ -29,6 +29,8 @@ _CLOSE = 0.05
 """A voice with less than this of the nearest one's say does not contradict it."""
 _FRONT = 3
 """The mean of so many is steadier than the nearest alone; with fewer than seven voices fewer are taken."""
+_BESIDE = 0.1
+"""Voices that are farther than the front by no more than this are counted as a crowd."""
 _WORD = re.compile(r"\w+")
 
 
@@ -46,20 +48,25 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The weight of voices that agree: σ(bias + near · similarity + ahead · lead − doubt · log-odds of the model's word).
+    """The weight of voices that agree: σ(bias + near · similarity + ahead · lead + crowd · log voices − doubt · log-odds of
+    the model's word).
 
-    The lead is the similarity less that of the nearest known ticket with another label. The model's word counts against
-    voices that say something else.
+    The lead is the similarity less that of the nearest known ticket with another label. Three voices that say the same
+    are a crowd, and more are no more. The model's word counts against voices that say something else.
     """
 
     bias: float
     near: float
     ahead: float = 0.0
     doubt: float = 0.0
+    crowd: float = 0.0
 
-    def weight(self, similarity: float, lead: float, against: float) -> float:
-        """In (0, 1); `against` are the log-odds of the model's own label, 0 where the voices say the same."""
-        odds = self.bias + self.near * similarity + self.ahead * lead - self.doubt * against
+    def weight(self, similarity: float, lead: float, against: float, crowd: float) -> float:
+        """In (0, 1); `against` are the log-odds of the model's own label, 0 where the voices say the same, `crowd` the
+        logarithm of how many voices say it."""
+        odds = (
+            self.bias + self.near * similarity + self.ahead * lead - self.doubt * against + self.crowd * crowd
+        )
         return 1.0 / (1.0 + math.exp(-min(max(odds, -30.0), 30.0)))
 
 
@@ -73,8 +80,8 @@ class Weighing:
     the older of two contradicting single voices.
     """
 
-    alone: Curve = Curve(-18.92, 25.01, 0.0, 0.33)
-    beside: Curve = Curve(-3.63, 7.82, 31.66, 0.16)
+    alone: Curve = Curve(-21.0, 25.0, doubt=0.33, crowd=2.0)
+    beside: Curve = Curve(-4.3, 2.5, 25.0, 0.2, 4.3)
     ordered: Curve = Curve(-120.0, 122.0)
     heat: float = 0.02
     least: float = 0.4
@@ -91,12 +98,14 @@ class Weighing:
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What a neighbourhood says of a field: shares by class, the leading class, the mean similarity of the nearest third
-    of its voices (of three at most), and how far the most trusted of them is trusted."""
+    of its voices (of three at most), how far the most trusted of them is trusted, and the logarithm of how many are hardly
+    farther than the first (of three at most)."""
 
     distribution: Distribution
     label: str
     similarity: float
     trust: float
+    crowd: float
 
 
 def votes(
@@ -146,7 +155,8 @@ def _weight(
     lead = lead_of(heard, f, known)
     odds = against(heard, own)
     agreed = heard.distribution.of(heard.label)
-    return weighing.curve(f, lead).weight(heard.similarity, lead or 0.0, odds) * agreed * heard.trust
+    weight = weighing.curve(f, lead).weight(heard.similarity, lead or 0.0, odds, heard.crowd)
+    return weight * agreed * heard.trust
 
 
 def lead_of(heard: Heard, f: Field, known: Sequence[Neighbour]) -> float | None:
@@ -191,7 +201,8 @@ def listen(
     leading = sorted((w for w in words if w.label == label), key=lambda w: -w.similarity)
     front = leading[: min(_FRONT, math.ceil(len(leading) / 3))]
     near = math.fsum(word.similarity for word in front) / len(front)
-    return Heard(distribution, label, near, max(word.trust for word in leading))
+    crowd = min(_FRONT, sum(word.similarity >= near - _BESIDE for word in leading))
+    return Heard(distribution, label, near, max(word.trust for word in leading), math.log(crowd))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def test_the_page_shows_every_way(tmp_path) -> None:
         "shots": 10,
         "left_out": 10,
         "seeds": [1, 2, 3],
-        "public": {"toy, encoder": {"new": new, "ordinary": [PLAIN, PLAIN]}},
+        "public": {"toy, encoder": {"new": new, "ordinary": {"a vote": [PLAIN, PLAIN]}}},
         "starter": {"new": new, "recall_by_language": {"es": 0.8}, "ordinary": {"topic": PLAIN}},
         "microseconds": microseconds(3),
     }

@@ -140,7 +140,7 @@ def test_what_the_taxonomy_does_not_have_is_not_heard(values) -> None:
 
 def test_a_told_child_survives_with_its_told_parent() -> None:
     sure = OWN | {"category": ("Network", 0.55), "subcategory": ("Login Issues", 0.9999)}
-    found = heard(voice(1, 0.81, {"category": "Security", "subcategory": "Malware"}), answer=sure)
+    found = heard(voice(1, 0.84, {"category": "Security", "subcategory": "Malware"}), answer=sure)
     values = decided(found, sure)
     assert (best(found, answer=sure), best(found, "subcategory", sure)) == ("Security", "Malware")
     assert (values["category"], values["subcategory"]) in {

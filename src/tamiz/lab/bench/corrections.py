@@ -216,7 +216,7 @@ def _told(trial: Trial, model: Model, rows: Ints, asked: Ints, fresh: Any, rng: 
     return heard_by(trial, model.train.units[rows], model.train.classes[rows], asked, fresh, rng)
 
 
-def ordinary(model: Model, seed: int) -> dict[str, float]:
+def ordinary(model: Model, seed: int, curve: Curve) -> dict[str, float]:
     """Half of the test tickets of known classes are looked at, and what is wrong there is corrected; the other half is asked."""
     rng, trial = np.random.default_rng(seed), model.trial()
     inside = rng.permutation(np.flatnonzero(~np.isin(trial.truth, model.out)))
@@ -225,7 +225,7 @@ def ordinary(model: Model, seed: int) -> dict[str, float]:
     case = heard_by(
         trial, trial.units[wrong], trial.truth[wrong], asked, np.zeros(len(trial.truth), dtype=bool), rng
     )
-    return _compared(case, case.weights(Weighing().beside), len(wrong))
+    return _compared(case, case.weights(curve), len(wrong))
 
 
 def _compared(case: Case, weights: Floats, corrections: int) -> dict[str, float]:
@@ -242,10 +242,10 @@ def _compared(case: Case, weights: Floats, corrections: int) -> dict[str, float]
     }
 
 
-def scenarios(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+def scenarios(seeds: Sequence[int] = SEEDS[:1]) -> dict[str, Any]:
     """The starter on scenarios that it never saw: a scenario becomes a new class of a field; and ordinary corrections."""
     model = EncoderModel.open(starter_folder())
-    examples = [e for e in synthetic_examples(2400, 2000, "test") if not e.abstain]
+    examples = [e for e in synthetic_examples(2400, 1000, "test") if not e.abstain]
     rows, known = rows_of(model, examples), known_of(model)
     spoken = np.array([e.language for e in examples])
     curves = {ALONE: Weighing().alone, BESIDE: Weighing().beside}
@@ -348,13 +348,14 @@ def public(
     for name in sets:
         taxonomy, parts = parts_of(name, encoder, folder)
         found: dict[str, list[dict[str, float]]] = {}
-        plain = []
+        plain: dict[str, list[dict[str, float]]] = {ALONE: [], BESIDE: []}
         for seed in SEEDS:
             model = model_of(taxonomy, parts, seed)
             for way, figures in new_classes(model, seed).items():
                 found.setdefault(way, []).extend(figures)
-            plain.append(ordinary(model, seed))
-            say(f"{name}, {base}, seed {seed}: {plain[-1]['before']:.3f} of the other classes right")
+            for way, curve in ((ALONE, Weighing().alone), (BESIDE, Weighing().beside)):
+                plain[way].append(ordinary(model, seed, curve))
+            say(f"{name}, {base}, seed {seed}")
         lines[f"{name}, {base}"] = {"new": summary(found), "ordinary": plain}
     return lines
 
