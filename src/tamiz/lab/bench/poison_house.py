@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from tamiz.domain.gate import decide
-from tamiz.domain.ports import Model
+from tamiz.domain.ports import Model, Remembering
 from tamiz.domain.records import Revision, Vector, WordQuery
 from tamiz.domain.status import status_of
 from tamiz.domain.storage import Store, Tx
@@ -122,8 +122,10 @@ class House:
             prediction = self.rows[i].prediction
             data = packed(prediction.embedding)
             near = self.memory.search(TENANT, told_space(self.hash), data, NEAREST).matches
-            voices = self.store.read(partial(heard, tenant=TENANT, matches=near, taxonomy=taxonomy))
-            voted = votes(voices.near, prediction, taxonomy, standing=voices.standing)
+            voices = self.store.read(partial(heard, tenant=TENANT, matches=near))
+            model = self.model
+            known = model.resembling(prediction.embedding, NEAREST) if isinstance(model, Remembering) else ()
+            voted = votes(voices, prediction, taxonomy, known=known)
             vote = voted.get(self.field)
             own = prediction.distributions[self.field]
             found[i] = (own if vote is None else vote.of(own)).best[0]
