@@ -102,7 +102,8 @@ def test_a_replay_says_what_a_decision_rests_on(run, filled) -> None:
     ):
         assert said in found.output
     data = json.loads(run("replay", filled[0], "--json").output)
-    assert set(data["timings_ms"]) == {"triage", "canonicalize", "predict", "decide"}
+    parts = {"canonicalize", "recall", "predict", "remember", "decide"}
+    assert set(data["timings_ms"]) == {"triage", *parts}
     assert data["receipt"]["policy"]["shadow"] is True
     assert data["receipt"]["neighbours"] == []
     assert "eva" not in json.dumps(data)

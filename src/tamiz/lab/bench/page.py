@@ -12,8 +12,8 @@ from typing import Any
 
 from tamiz.lab.bench.backfill_page import backfill_section
 from tamiz.lab.bench.contrast_page import contrast_section
-from tamiz.lab.bench.learn_page import learn_section
 from tamiz.lab.bench.corrections_page import corrections_section
+from tamiz.lab.bench.learn_page import learn_section
 from tamiz.lab.bench.llm_page import llm_section
 from tamiz.lab.bench.poison_page import poison_section
 from tamiz.lab.bench.service_page import service_section
