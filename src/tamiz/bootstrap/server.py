@@ -198,6 +198,7 @@ def _triaging(
         watch=observers.watch,
         cache=cache_policy(settings.memory),
         cached=observers.cache,
+        shown=settings.llm.examples,
     )
 
 

@@ -13,6 +13,7 @@ url = ""                     # of a server                                      
 summary = "llm"              # llm | extractive | off                              TAMIZ_LLM_SUMMARY
 token_cap = 0                # tokens that a process may use, 0 without a cap      TAMIZ_LLM_TOKEN_CAP
 alternatives = 20            # log-probabilities asked for per token, 0: none       TAMIZ_LLM_ALTERNATIVES
+examples = 0                 # solved tickets that it is shown, at most 8          TAMIZ_LLM_EXAMPLES
 [serve]                      # the service
 host = "127.0.0.1"           #                                                     TAMIZ_SERVE_HOST
 port = 8000                  # 0: any free one                                     TAMIZ_SERVE_PORT
@@ -95,6 +96,7 @@ class LlmSettings(BaseModel):
     summary: Literal["llm", "extractive", "off"] = "llm"
     token_cap: int = Field(0, ge=0)
     alternatives: int = Field(20, ge=0, le=20)
+    examples: int = Field(0, ge=0, le=8)
     key: SecretStr = SecretStr("")
 
 

@@ -256,6 +256,12 @@ class ProviderRejectedError(ProviderError):
     hint = "Check its key, its address and the model's name."
 
 
+class PromptTooLongError(ProviderRejectedError):
+    """The language model {provider} reads {room} tokens, and was sent more."""
+
+    hint = "Give it a larger context."
+
+
 class RefusedError(ProviderError):
     """The language model {provider} declined to answer: {reason}"""
 

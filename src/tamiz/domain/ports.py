@@ -42,12 +42,14 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A training ticket near a text. `text` is empty where the model may not carry it (a customer's own tickets)."""
+    """A solved ticket near a text. `text` is empty where the model may not carry it (a customer's own tickets),
+    `language` where it is not known."""
 
     id: str
     similarity: float
     labels: Mapping[str, str]
     text: str = ""
+    language: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for JSON output."""

@@ -31,6 +31,8 @@ _FRONT = 3
 """The mean of so many is steadier than the nearest alone; with fewer than seven voices fewer are taken."""
 _BESIDE = 0.1
 """Voices that are farther than the front by no more than this are counted as a crowd."""
+_FOREIGN = 0.05
+"""A cosine by which a solved ticket in the ticket's own language may be farther than one in another."""
 _WORD = re.compile(r"\w+")
 
 
@@ -254,19 +256,25 @@ def _shares(words: Sequence[_Word], weighing: Weighing) -> dict[str, float]:
 
 
 def examples(
-    found: Iterable[Neighbour], k: int, field: str, per_label: int = 2, words: int = 400
+    found: Iterable[Neighbour], k: int, field: str, per_label: int = 2, words: int = 400, language: str = ""
 ) -> tuple[Neighbour, ...]:
     """Solved tickets to show to a language model, nearest first: at most k, at most `per_label` with one label of the
-    field, none that repeats another one (four of five words in common), none without text, `words` words in all."""
+    field, none that repeats another one (four of five words in common), none without text, `words` words in all. One in
+    another language than `language` counts as farther than it is."""
+
+    def far(one: Neighbour) -> float:
+        foreign = language and one.language and one.language != language
+        return (_FOREIGN if foreign else 0.0) - one.similarity
+
     chosen: list[tuple[Neighbour, frozenset[str]]] = []
     labels: Counter[str] = Counter()
     room = words
-    for each in sorted(found, key=lambda n: (-n.similarity, n.id)):
+    for each in sorted(found, key=lambda n: (far(n), n.id)):
         said = _WORD.findall(each.text.casefold())
         own, label = frozenset(said), each.labels.get(field, "")
         if len(chosen) == k:
             break
-        if not own or len(said) > room or labels[label] == per_label:
+        if not own or len(said) > room or (label and labels[label] == per_label):
             continue
         if any(len(own & other) >= 0.8 * len(own | other) for _, other in chosen):
             continue

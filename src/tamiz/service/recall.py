@@ -130,7 +130,7 @@ class Recollector:
         likely = {
             one.ticket_id: one.similarity for one in (*told, *others) if one.similarity >= guard.similarity
         }
-        voices, entries, shown = self.store.read(lambda tx: self._read(tx, told, likely))
+        voices, entries, shown = self.store.read(lambda tx: self._read(tx, told, likely, text.language))
         votes = self._votes(voices, prediction)
         if same is not None and not overruled(same, prediction, votes, self._taxonomy):
             found = self._answer(same, Tier.EXACT)
@@ -145,13 +145,14 @@ class Recollector:
         return [match for match in found if match.ticket_id != but]
 
     def _read(
-        self, tx: Tx, told: Sequence[Match], likely: Mapping[str, float]
+        self, tx: Tx, told: Sequence[Match], likely: Mapping[str, float], language: str
     ) -> tuple[list[Voice], list[Entry], tuple[Neighbour, ...]]:
-        shown = solved(tx, self.tenant, told[: 3 * self.shown]) if self.shown else []
+        near = [match for match in told if match.similarity >= HEARD][: 3 * self.shown]
+        shown = solved(tx, self.tenant, near)
         return (
             self._heard(tx, told),
             self._entries(tx, likely),
-            examples(shown, self.shown, self._taxonomy.primary),
+            examples(shown, self.shown, self._taxonomy.primary, language=language),
         )
 
     def _heard(self, tx: Tx, told: Sequence[Match]) -> list[Voice]:

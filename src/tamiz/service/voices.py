@@ -32,5 +32,5 @@ def solved(tx: Tx, tenant: str, matches: Sequence[Match]) -> list[Neighbour]:
         if record is not None:
             labels = {name: one.value or NONE for name, one in told.items()}
             text = f"{record.subject}\n{record.body}".strip()
-            found.append(Neighbour(match.ticket_id, match.similarity, labels, text))
+            found.append(Neighbour(match.ticket_id, match.similarity, labels, text, record.language))
     return found

@@ -35,9 +35,6 @@ WORKER = "worker"
 
 ENRICH_LANE = 1
 
-SHOWN = 3
-"""Solved tickets that a language model is shown."""
-
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -67,6 +64,8 @@ class Triaging:
     """Where earlier tickets are found; without it every ticket is the first."""
     cache: CachePolicy = field(default_factory=CachePolicy)
     flights: Flights = field(default_factory=Flights)
+    shown: int = 0
+    """Solved tickets that a language model is shown."""
     cached: Callable[[str, Record, bool], None] = lambda tenant, record, holds: None
     """Hears of every look at a tenant's cache: its record, and whether it holds its budget."""
 
@@ -126,7 +125,7 @@ class Triaging:
         memory: Recollection = Forgetful()
         if self.memory is not None:
             again = frozenset(found.checks) if self.enrich else frozenset[str]()
-            shown = SHOWN if self.enrich else 0
+            shown = self.shown if self.enrich else 0
             memory = Recollector(
                 self.store, self.memory, tenant, judge, self.cache, again, shown, self.cached
             )

@@ -141,3 +141,12 @@ def test_an_unknown_index_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings({"TAMIZ_MEMORY_INDEX": "faiss"}, Path("nowhere"))
     assert caught.value.facts["key"] == "memory.index"
+
+
+def test_a_language_model_is_shown_solved_tickets_where_that_is_wanted(tmp_path) -> None:
+    plain = load_settings({}, tmp_path)
+    wanted = load_settings({"TAMIZ_LLM_EXAMPLES": "3"}, tmp_path)
+    assert (plain.llm.examples, wanted.llm.examples) == (0, 3)
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"TAMIZ_LLM_EXAMPLES": "9"}, tmp_path)
+    assert caught.value.facts["key"] == "llm.examples"

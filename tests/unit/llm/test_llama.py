@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -17,10 +18,11 @@ from tamiz.bootstrap.wiring import STARTER_LLM, starter_folder
 from tamiz.domain.errors import (
     BadReplyError,
     BrokenArtifactError,
+    PromptTooLongError,
     ProviderRejectedError,
     ProviderUnavailableError,
 )
-from tamiz.domain.ports import Question
+from tamiz.domain.ports import Neighbour, Question
 from tamiz.domain.taxonomy_file import default_taxonomy
 from tamiz.models.llm.decode import Asking, Decoder
 from tamiz.models.llm.llama import LlamaScorer, http_post, serve
@@ -57,6 +59,21 @@ def test_an_adapter_is_switched_per_request(scorer) -> None:
     without = scorer.with_adapter(0.0).choose(path, options)
     assert max(abs(a - b) for a, b in zip(with_it, without, strict=True)) > 1e-4
     assert scorer.choose(path, options) == pytest.approx(with_it, abs=1e-3)
+
+
+def test_a_server_with_a_small_context_is_asked_without_examples() -> None:
+    small = LlamaScorer.open(BASE, threads=1, context=512)
+    decoder = Decoder(small, TAXONOMY, Asking("File the ticket: {fields}."))
+    examples = tuple(
+        Neighbour(str(i), 0.9, {"category": "Access"}, f"My account {i} is locked, " * 20) for i in range(6)
+    )
+    plain = Question("The printer jams", fields=("category",), summary=False)
+    crowded = replace(plain, examples=examples)
+    assert decoder.length(crowded) > 512
+    decoder.decode(crowded)
+    assert decoder.length(plain) < decoder.length(crowded) < 512
+    with pytest.raises(PromptTooLongError, match="reads 512 tokens"):
+        small.choose([1] * 600, [1, 2])
 
 
 def test_control_tokens_in_a_ticket_are_letters(scorer) -> None:

@@ -138,6 +138,19 @@ class TestMessages:
         )
         assert "Settled: category: Network\n" in asked["content"]
 
+    def test_solved_tickets_are_short_and_say_only_what_is_offered(self) -> None:
+        below = TAXONOMY.field("subcategory").allowed("Access")[0]
+        long = Neighbour("1", 0.9, {"subcategory": below, "urgency": "Low"}, "word " * 900)
+        gone = Neighbour("2", 0.9, {"urgency": "Panic"}, "an old label")
+        known = {"category": "Hardware"}
+        question = Question("t", "en", ("subcategory", "urgency"), known, False, (long, gone))
+        echo = Echo('{"subcategory": "Other", "urgency": "Low"}')
+        writer(echo).write(question)
+        _, shown, solution, asked = echo.asked[0][0]
+        assert json.loads(solution["content"]) == {"urgency": "Low"}
+        assert len(shown["content"]) < prompt.MAX_EXAMPLE + 100
+        assert asked["role"] == "user"
+
     def test_nothing_is_sent_where_nothing_is_asked(self) -> None:
         echo = Echo("")
         assert writer(echo).write(Question("t", summary=False)) == Written({})

@@ -170,6 +170,22 @@ def shown(number, similarity, text, label="Hardware"):
     return Neighbour(f"t{number}", similarity, {"category": label}, text)
 
 
+def test_an_example_in_the_tickets_own_language_counts_as_nearer() -> None:
+    english = replace(shown(1, 0.9, "the mouse is dead"), language="en")
+    spanish = replace(shown(2, 0.88, "el ratón no funciona"), language="es")
+    far = replace(shown(3, 0.7, "la pantalla parpadea"), language="es")
+    found = (english, spanish, far)
+    assert [n.id for n in examples(found, 2, "category", language="es")] == ["t2", "t1"]
+    assert [n.id for n in examples(found, 2, "category", language="en")] == ["t1", "t2"]
+    assert [n.id for n in examples(found, 2, "category")] == ["t1", "t2"]
+
+
+def test_examples_that_say_nothing_of_the_field_are_not_of_one_label() -> None:
+    texts = ("mouse broken", "screen dark", "keyboard wet", "dock dead")
+    found = [replace(shown(i, 0.9, text), labels={"urgency": "Low"}) for i, text in enumerate(texts)]
+    assert len(examples(found, 4, "category")) == 4
+
+
 def test_examples_are_near_diverse_and_few() -> None:
     found = [
         shown(1, 0.9, "the printer on floor two is jammed"),

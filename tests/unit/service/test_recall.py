@@ -298,3 +298,64 @@ def test_a_word_that_waits_is_heard_by_the_same_request_and_one_held_back_by_nob
     receipt = house.receipt(after)
     assert (house.status(after), receipt.recall, receipt.votes) == (BY_AI, None, {})
     assert receipt.refusal == "disputed"  # nor is what the model had said, which a person took for wrong
+
+
+class Showing(Remembering):
+    """A service that shows solved tickets to its language model."""
+
+    def handler(self, kind):
+        return replace(super().handler(kind), shown=3)
+
+
+NEAR = {"My mouse is broken": 0.5, "Mi ratón no funciona": 0.45, "The screen flickers": 0.9}
+
+
+def test_solved_tickets_are_shown_redacted_as_people_left_them() -> None:
+    writer = wrote()
+    house = Showing(OPEN, writer, angles={**NEAR, "Mouse dead, call +34 600 123 456": 0.55})
+    mine = house.ask("Mouse dead, call +34 600 123 456")
+    house.ask("The screen flickers")  # nobody said a word of it
+    house.correct(mine, urgency="Low")
+    house.correct(mine, urgency="High", application=None)
+    asked = house.ask("My mouse is broken")
+    (example,) = writer.asked[-1].examples
+    assert (example.id, example.labels) == (mine, {"urgency": "High", "application": "none"})
+    assert "600 123 456" not in example.text
+    assert "Mouse dead" in example.text
+    assert [name for name, _ in house.receipt(asked).neighbours] == [mine]
+
+
+def test_neither_far_tickets_nor_those_of_others_nor_the_ticket_itself_are_shown() -> None:
+    writer = wrote()
+    house = Showing(OPEN, writer, angles={**NEAR, "far away": 2.5})
+    foreign = house.ask("My mouse is broken", tenant="bolt", enrich=False)
+    correct(house.store, house.clock, TAXONOMY, Feedback("bolt", foreign, {"urgency": "High"}, "bo"))
+    far = house.ask("far away")
+    house.correct(far, urgency="High")
+    own = house.ask("The screen flickers", enrich=False)
+    house.correct(own, urgency="High")
+    house.work(ENRICH)
+    assert writer.asked[-1].examples == ()
+    assert {example.id for question in writer.asked for example in question.examples} == set()
+
+
+def test_a_solved_ticket_in_the_tickets_own_language_is_shown_first() -> None:
+    writer = wrote()
+    asked = "Mi ratón está roto desde esta mañana"
+    texts = {
+        "The mouse of the reception does not work": 0.5,
+        "El ratón de la recepción no funciona desde ayer": 0.42,
+    }
+    house = Showing(OPEN, writer, angles={**texts, asked: 0.8})
+    for text in texts:
+        house.correct(house.ask(text), urgency="High")
+    house.ask(asked)
+    assert [example.language for example in writer.asked[-1].examples] == ["es", "en"]
+
+
+def test_no_solved_ticket_is_shown_where_none_is_wanted() -> None:
+    writer = wrote()
+    house = Remembering(OPEN, writer, angles=NEAR)
+    house.correct(house.ask("My mouse is broken"), urgency="High")
+    house.ask("Mi ratón no funciona")
+    assert writer.asked[-1].examples == ()

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tamiz.domain.errors import PromptTooLongError
 from tamiz.domain.ports import Question
 from tamiz.domain.taxonomy import ABSTAIN, NONE, Field, Taxonomy
 from tamiz.domain.triage import Distribution
 from tamiz.models.llm import prompt
-from tamiz.models.llm.prompt import Shown
+from tamiz.models.llm.prompt import Message, Shown
 from tamiz.models.llm.runtime import Scorer
 
 SUMMARY_TOKENS = 40
@@ -23,7 +24,9 @@ EXPLORED = 0.01
 """A branch of the tree with less mass is not walked: its labels share what it has."""
 
 PROMPT_TOKENS = 1400
-"""Longer prompts are cut inside the ticket's text: every model in question reads 2,048."""
+"""Longer prompts lose their examples, then the end of the ticket's text: every model in question reads 2,048."""
+ANSWER_TOKENS = 160
+"""Room for the answer where a runtime reads less than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,22 @@ class Decoder:
     taxonomy: Taxonomy
     asking: Asking
     _tokens: dict[str, list[int]] = field(default_factory=dict)
+    _room: int = PROMPT_TOKENS
 
     def decode(self, question: Question) -> Decoded:
-        """The model's answer. ProviderError where the runtime fails; any text is fine, the empty one included."""
+        """The model's answer. ProviderError where the runtime fails; any text is fine, the empty one included. A runtime
+        that reads less than was thought is asked again, with as much as it reads."""
+        while True:
+            try:
+                return self._decoded(question)
+            except PromptTooLongError as error:
+                told = error.facts["room"]
+                room = told - ANSWER_TOKENS if isinstance(told, int) else 0
+                if not 0 < room < self._room:
+                    raise
+                self._room = room
+
+    def _decoded(self, question: Question) -> Decoded:
         path = self._start(question)
         settled, abstained, first = dict(question.known), 0.0, True
         distributions: dict[str, Distribution] = {}
@@ -73,29 +89,41 @@ class Decoder:
         return Decoded(distributions, abstained, self._summary(path, question, first))
 
     def _start(self, question: Question) -> list[int]:
-        text = question.text
+        """The prompt's tokens. Where they are too many, examples go first, the farthest before the others, and only
+        then is the ticket's own text cut."""
+        text, examples = question.text, question.examples
         while True:
-            tokens = self._prompt(text, question)
-            if len(tokens) <= PROMPT_TOKENS or not text:
+            tokens = self._prompt(self.turns(replace(question, text=text, examples=examples)))
+            if len(tokens) <= self._room or not (text or examples):
                 return tokens
-            text = text[: min(len(text) - 1, int(len(text) * 0.9 * PROMPT_TOKENS / len(tokens)))]
+            if examples:
+                examples = examples[:-1]
+            else:
+                text = text[: min(len(text) - 1, int(len(text) * 0.9 * self._room / len(tokens)))]
 
-    def _prompt(self, text: str, question: Question) -> list[int]:
-        """The chat up to the answer. The ticket's text is tokenised apart, so that no control token is read in it."""
-        fenced = prompt.fenced(text)
+    def length(self, question: Question) -> int:
+        """The tokens of a question's prompt."""
+        return len(self._start(question))
+
+    def turns(self, question: Question) -> list[Message]:
+        """The chat up to the answer: what is the same for every ticket comes first, so that a runtime computes it
+        once."""
         asking = self.asking
-        messages = [
-            {
-                "role": "system",
-                "content": prompt.told(self.taxonomy, asking.instruction, asking.language, asking.shown),
-            }
+        told = prompt.told(self.taxonomy, asking.instruction, asking.language, asking.shown)
+        return [
+            {"role": "system", "content": told},
+            *prompt.solved(self.taxonomy, question.examples, {*question.fields, *question.known}),
+            {"role": "user", "content": prompt.fenced(question.text)},
         ]
-        messages += prompt.solved(self.taxonomy, question.examples)
-        messages.append({"role": "user", "content": fenced})
-        before, found, after = self.scorer.chat(messages).rpartition(fenced)
-        if not found:
-            return self.scorer.tokens(after)
-        return [*self._fixed(before), *self.scorer.tokens(fenced, special=False), *self._fixed(after)]
+
+    def _prompt(self, turns: Sequence[Message]) -> list[int]:
+        """The chat as tokens. Texts of tickets, examples too, are tokenised apart: no control token is read in them."""
+        rest, tokens = self.scorer.chat(turns), list[int]()
+        for text in (turn["content"] for turn in turns if turn["role"] == "user"):
+            before, found, rest = rest.partition(text)
+            tokens += self._fixed(before)
+            tokens += self.scorer.tokens(found, special=False) if found else ()
+        return [*tokens, *self._fixed(rest)]
 
     def _fixed(self, text: str) -> list[int]:
         """Tokens of what does not come from the ticket; the few distinct texts are remembered."""

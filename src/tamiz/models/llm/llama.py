@@ -19,6 +19,7 @@ from tamiz.domain.errors import (
     BadReplyError,
     BrokenArtifactError,
     MissingExtraError,
+    PromptTooLongError,
     ProviderError,
     ProviderRejectedError,
     ProviderUnavailableError,
@@ -173,6 +174,8 @@ def _body(status: int, content: bytes, name: str) -> Mapping[str, Any]:
     if status < 400 and isinstance(found, dict):
         return found
     told = found.get("error", {}) if isinstance(found, dict) else {}
+    if isinstance(told, dict) and told.get("type") == "exceed_context_size_error":
+        raise PromptTooLongError(provider=name, room=told.get("n_ctx", 0))
     words = told.get("message", "") if isinstance(told, dict) else str(told)
     raise kind(provider=name, reason=f"HTTP {status} {words}".strip())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
@@ -22,6 +22,8 @@ OPEN, CLOSE = "<<<TICKET", "TICKET>>>"
 NULL = "null"
 MAX_TEXT = 1600
 """Characters of a ticket that the model reads; of a longer one, the beginning and the end."""
+MAX_EXAMPLE = 400
+"""Characters of a solved ticket that it is shown."""
 
 _CONTROL = re.compile(
     r"<\|+|\|+>|\[/?INST\]|<</?SYS>>|</?s>|</?(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>", re.IGNORECASE
@@ -79,23 +81,40 @@ def options(f: Field) -> tuple[str, ...]:
     return (*f.keys, *([NULL] if f.nullable else []), ABSTAIN)
 
 
-def fenced(text: str) -> str:
-    """The text between the marks; marks inside the text, and those of chat templates, are broken up, so that it can
-    end neither its fence nor its turn."""
+def fenced(text: str, limit: int = MAX_TEXT) -> str:
+    """The text between the marks, cut to `limit` characters; marks inside the text, and those of chat templates, are
+    broken up, so that it can end neither its fence nor its turn."""
     for mark in (OPEN, CLOSE):
         text = text.replace(mark, " ".join(mark))
     text = _CONTROL.sub(lambda found: " ".join(found.group()), text)
-    return f"{OPEN}\n{_middle_out(text)}\n{CLOSE}"
+    return f"{OPEN}\n{_middle_out(text, limit)}\n{CLOSE}"
 
 
-def solved(taxonomy: Taxonomy, examples: Sequence[Neighbour]) -> list[Message]:
-    """Solved tickets as turns before the question: each text fenced like the ticket, each answer in the answer's form."""
+def solved(taxonomy: Taxonomy, examples: Sequence[Neighbour], names: Collection[str]) -> list[Message]:
+    """Solved tickets as turns before the question: each text fenced like the ticket, each answer in the answer's form.
+    An answer says what is known of the fields `names` and nothing else; an example of which nothing is known is left
+    out."""
     turns: list[Message] = []
     for example in examples:
-        values = {f.name: example.labels[f.name] for f in taxonomy.predicted if f.name in example.labels}
-        turns.append({"role": "user", "content": fenced(example.text)})
-        turns.append({"role": "assistant", "content": answer(taxonomy, values)})
+        values = known(taxonomy, example.labels, names)
+        if values and example.text:
+            turns.append({"role": "user", "content": fenced(example.text, MAX_EXAMPLE)})
+            turns.append({"role": "assistant", "content": answer(taxonomy, values)})
     return turns
+
+
+def known(taxonomy: Taxonomy, labels: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Of a solved ticket's labels those of the fields `names` that the taxonomy has today, a child only where it may
+    stand below its parent."""
+    values: dict[str, str] = {}
+    for f in taxonomy.predicted:
+        label = labels.get(f.name, "")
+        if f.name not in names or label not in f.classes:
+            continue
+        parent = labels.get(f.parent) if f.parent else None
+        if label == NONE or parent is None or label in f.allowed(parent):
+            values[f.name] = label
+    return values
 
 
 def cue(name: str, first: bool) -> str:
@@ -122,8 +141,8 @@ def answer(taxonomy: Taxonomy, values: Mapping[str, str | None]) -> str:
     return "".join(segments(taxonomy, values))
 
 
-def _middle_out(text: str) -> str:
-    if len(text) <= MAX_TEXT:
+def _middle_out(text: str, limit: int) -> str:
+    if len(text) <= limit:
         return text
-    tail = MAX_TEXT // 4
-    return f"{text[: MAX_TEXT - tail]}\n[…]\n{text[-tail:]}"
+    tail = limit // 4
+    return f"{text[: limit - tail]}\n[…]\n{text[-tail:]}"

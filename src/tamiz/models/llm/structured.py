@@ -181,7 +181,7 @@ class StructuredWriter:
         for example in question.examples:
             labels = _labels(self.taxonomy, form, example)
             if labels and example.text:
-                asked = _asked(labels, {}, prompt.fenced(example.text))
+                asked = _asked(labels, {}, prompt.fenced(example.text, prompt.MAX_EXAMPLE))
                 solved.append({"role": "user", "content": asked})
                 solved.append({"role": "assistant", "content": json.dumps(labels, ensure_ascii=False)})
         return [
@@ -198,13 +198,10 @@ def _asked(names: Iterable[str], known: Mapping[str, str], ticket: str) -> str:
 
 
 def _labels(taxonomy: Taxonomy, form: Form, example: Neighbour) -> dict[str, str | None]:
-    """What a solved ticket says of the asked choices."""
-    told = {name: example.labels.get(name, "") for name in form.offered}
-    return {
-        name: None if label == NONE else label
-        for name, label in told.items()
-        if label in taxonomy.field(name).classes
-    }
+    """What a solved ticket says of the asked choices, as far as it is offered here."""
+    told = prompt.known(taxonomy, example.labels, form.offered)
+    values = {name: None if label == NONE else label for name, label in told.items()}
+    return {name: value for name, value in values.items() if value in form.offered[name]}
 
 
 def _choice(values: Sequence[str | None]) -> dict[str, Any]:
