@@ -16,6 +16,7 @@ from tamiz.lab.bench.corrections_page import corrections_section
 from tamiz.lab.bench.learn_page import learn_section
 from tamiz.lab.bench.llm_page import llm_section
 from tamiz.lab.bench.poison_page import poison_section
+from tamiz.lab.bench.rag_page import rag_section
 from tamiz.lab.bench.service_page import service_section
 from tamiz.lab.bench.vectors_page import vectors_section
 
@@ -85,6 +86,7 @@ def written() -> Path:
         *learn_section(FIGURES),
         *corrections_section(FIGURES),
         *llm_section(FIGURES),
+        *rag_section(FIGURES),
         "## Quality",
         *quality_tables(),
     ]
