@@ -54,6 +54,7 @@ SEEN = 0.5
 HABITS, HABIT_TICKETS = 12, 5
 HABIT = "assignment_group"
 ATTACKS = 100
+TIMED, BARE = 4, 10
 Row = dict[str, Any]
 
 
@@ -318,8 +319,8 @@ def tasks(bench: Bench, parts: Sequence[str]) -> Iterator[tuple[str, Callable[[]
         "bank": [lambda i=i: bank(bench, i) for i in range(bench.count)],  # type: ignore[misc]
         "habit": [lambda a=a: habit(bench, *a) for a in habits(bench)],  # type: ignore[misc]
         "attack": [lambda a=a: attack(bench, *a) for a in attacks(bench)],  # type: ignore[misc]
-        "bare": [lambda i=i: bare(bench, i) for i in range(bench.count)],  # type: ignore[misc]
-        "timing": [lambda i=i: timing(bench, i) for i in range(20)],  # type: ignore[misc]
+        "bare": [lambda i=i: bare(bench, i) for i in range(min(BARE, bench.count))],  # type: ignore[misc]
+        "timing": [lambda i=i: timing(bench, i) for i in range(TIMED)],  # type: ignore[misc]
     }
     named = [[(f"{part} {n}", one) for n, one in enumerate(lists[part])] for part in parts]
     for row in zip_longest(*named):
