@@ -77,7 +77,7 @@ def _line(name: str, told: Figures) -> list[str]:
         f"{told['right']:.1%}",
         f"{told['before']:.1%}",
         points,
-        f"{told['test']['p']:.3f}",
+        f"{told['test']['p']:.3f}" if told["test"]["p"] >= 0.001 else "< 0.001",
     ]
 
 
