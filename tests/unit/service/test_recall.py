@@ -359,3 +359,18 @@ def test_no_solved_ticket_is_shown_where_none_is_wanted() -> None:
     house.correct(house.ask("My mouse is broken"), urgency="High")
     house.ask("Mi ratón no funciona")
     assert writer.asked[-1].examples == ()
+
+
+def test_words_that_wait_and_those_of_held_back_accounts_are_not_shown() -> None:
+    writer = wrote()
+    house = Showing(OPEN, writer, angles={"My mouse is broken": 1.2, "The screen flickers": 0.7})
+    told = house.ask("My mouse is broken"), house.ask("The screen flickers")
+    for ticket_id, by, waits in zip(told, ("ana", "bo"), (True, False), strict=True):
+        feedback = Feedback(TENANT, ticket_id, {"urgency": "High"}, by)
+        correct(house.store, house.clock, TAXONOMY, feedback, waits=lambda tx, waits=waits: waits)
+    house.ask("Something else")
+    assert [one.id for one in writer.asked[-1].examples] == [told[1]]
+    hold = Hold(TENANT, "bo", house.clock.now(), "surprise", "tamiz")
+    house.store.write(lambda tx: tx.words.hold(hold))
+    house.ask("Something else, and more")
+    assert writer.asked[-1].examples == ()
