@@ -26,7 +26,7 @@ import numpy as np
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.sieve import load
 from tamiz.bootstrap.wiring import cache_folder, starter_folder
-from tamiz.domain.ports import Neighbour, Question
+from tamiz.domain.ports import Neighbour, Question, Remembering
 from tamiz.domain.taxonomy import NONE
 from tamiz.domain.ticket import RawMessage
 from tamiz.domain.triage import Pool, Prediction, Vote
@@ -224,10 +224,9 @@ def voted(bench: Bench, row: int, told: Mapping[int, Mapping[str, str]]) -> dict
         for i, labels in told.items()
     ]
     near = sorted((v for v in voices if v.similarity >= HEARD), key=lambda v: -v.similarity)[:VOICES]
-    own, standing = bench.cases[row].prediction, dict[str, float]()
-    for voice in reversed(near):  # whoever corrected one field let the others stand
-        standing |= {name: voice.similarity for name in own.distributions if name not in voice.values}
-    return votes(near, own, bench.model.taxonomy, standing=standing)
+    own, model = bench.cases[row].prediction, bench.sieve.model
+    known = model.resembling(own.embedding, VOICES) if near and isinstance(model, Remembering) else ()
+    return votes(near, own, bench.model.taxonomy, known=known)
 
 
 def habits(bench: Bench) -> list[tuple[int, str, list[int]]]:
