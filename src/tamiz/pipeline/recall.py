@@ -70,7 +70,8 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What memory says of one text: people's votes by field, the earlier ticket whose answer is served (or withheld) with
-    what a language model wrote of it and its summary, why the nearest was refused, and solved tickets to show."""
+    what a language model wrote of it and its summary, why the nearest was refused, and solved tickets to show. `told` are
+    the fields of the served answer that a person gave a value."""
 
     votes: Mapping[str, Vote] = field(default_factory=dict)
     recall: Recall | None = None
@@ -78,6 +79,7 @@ class Remembered:
     summary: str = ""
     refusal: str = ""
     examples: tuple[Neighbour, ...] = ()
+    told: frozenset[str] = frozenset()
 
     @property
     def served(self) -> bool:

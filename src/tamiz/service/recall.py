@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tamiz.domain.budget import upper_bound
@@ -11,7 +11,7 @@ from tamiz.domain.records import Record, TicketRecord
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import NONE, Taxonomy
 from tamiz.domain.ticket import CanonicalText, Ticket
-from tamiz.domain.triage import Distribution, Prediction, Tier, Vote, Writing
+from tamiz.domain.triage import Distribution, Prediction, Recall, Tier, Vote, Writing
 from tamiz.domain.vectors import digest, open_digest, packed, told_space, unpacked
 from tamiz.pipeline.cascade import question
 from tamiz.pipeline.evidence import Evidence
@@ -113,8 +113,33 @@ class Recollector:
         votes = self._votes(voices, prediction)
         return Evidence(prediction, votes=votes).voted
 
+    def told(self, ticket_id: str, text: CanonicalText, prediction: Prediction) -> Remembered:
+        """What people alone say of a ticket that has an answer already: their votes, and the answer that one of them gave to
+        the same request. StoreError."""
+        known = self.store.read(lambda tx: self._equal(tx, text.text, ticket_id))
+        same = known if known is not None and known.told and self.policy.exact else None
+        found = self._of(ticket_id, text, prediction, same, self.policy.guard, others=False)
+        person = found.recall is not None and found.recall.by_person
+        return found if person else Remembered(found.votes)
+
+    def stands(self, recall: Recall, prediction: Prediction, votes: Mapping[str, Vote]) -> bool:
+        """May a model's answer that was served go on standing? Not where it was wrong for somebody, where a person has said
+        a word of its ticket since, or where people say otherwise of tickets like this one. StoreError."""
+        entry = self.store.read(lambda tx: self._entry(tx, recall.ticket_id, recall.similarity))
+        if entry is None:
+            return not recall.by_person
+        fit = not (recall.by_person or entry.told or entry.disputed)
+        return fit and not overruled(entry, prediction, votes, self._taxonomy)
+
     def _of(
-        self, ticket_id: str, text: CanonicalText, prediction: Prediction, known: Entry | None, guard: Guard
+        self,
+        ticket_id: str,
+        text: CanonicalText,
+        prediction: Prediction,
+        known: Entry | None,
+        guard: Guard,
+        *,
+        others: bool = True,
     ) -> Remembered:
         free = ticket_id not in self.again
         same = known if known is not None and free and not unfit(known) else None
@@ -124,11 +149,10 @@ class Recollector:
         if not data:
             return NOTHING
         told = self._near(told_space(self._model), data, VOICES, ticket_id)
-        others = (
-            self._near(self._model, data, NEAREST, ticket_id) if self.policy.verified and not same else []
-        )
+        wanted = others and self.policy.verified and not same
+        near = self._near(self._model, data, NEAREST, ticket_id) if wanted else []
         likely = {
-            one.ticket_id: one.similarity for one in (*told, *others) if one.similarity >= guard.similarity
+            one.ticket_id: one.similarity for one in (*told, *near) if one.similarity >= guard.similarity
         }
         voices, entries, shown = self.store.read(lambda tx: self._read(tx, told, likely, text.language))
         votes = self._votes(voices, prediction)
@@ -193,8 +217,9 @@ class Recollector:
         return Remembered(
             votes=told_votes(entry.told, self._taxonomy),
             recall=entry.recall(tier),
-            writing=_without(written, entry.told),
+            writing=without(written, entry.told),
             summary=summary,
+            told=frozenset(entry.told),
         )
 
     def _equal(self, tx: Tx, text: str, ticket_id: str) -> Entry | None:
@@ -256,7 +281,7 @@ def told_votes(told: Mapping[str, str | None], taxonomy: Taxonomy) -> dict[str, 
     return votes
 
 
-def _without(writing: Writing | None, told: Mapping[str, str | None]) -> Writing | None:
+def without(writing: Writing | None, told: Collection[str]) -> Writing | None:
     """What a language model wrote, but for what a person said since."""
     if writing is None:
         return None

@@ -18,12 +18,13 @@ from tamiz.domain.status import Status, status_of
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import CanonicalText, RawMessage, Ticket, uuid7
-from tamiz.domain.triage import Decision, Tier, Triage
+from tamiz.domain.triage import Tier, Triage
 from tamiz.domain.vectors import KEEP_TOLD, digest, open_digest, packed, told_space
 from tamiz.pipeline.cascade import persons, question
 from tamiz.pipeline.recall import Forgetful, Recollection
 from tamiz.pipeline.triage import Stage
 from tamiz.service.accept import ENRICH, Bits
+from tamiz.service.again import applied
 from tamiz.service.flights import Flights, SharedModel, SharedWriter
 from tamiz.service.judge import Judge, Judges
 from tamiz.service.recall import CachePolicy, Recollector
@@ -227,23 +228,11 @@ def _known(tx: Tx, keys: Sequence[tuple[str, str]], taxonomy: Taxonomy) -> _Know
     found = _Known(tx.tickets.raw(keys), {}, [])
     for ticket in found.tickets:
         before = tx.tickets.revision(ticket.tenant, ticket.id) if ticket.version > 1 else None
-        found.stood[ticket.id] = _applied(before.triage, taxonomy) if before is not None else {}
+        found.stood[ticket.id] = applied(before.triage, taxonomy) if before is not None else {}
         reuse = tx.reuses.of(ticket.tenant, ticket.id) if before is not None else None
         if reuse is not None and (reuse.again or reuse.tier is Tier.WITHHELD):
             found.checks.append(ticket.id)
     return found
-
-
-def _applied(triage: Triage, taxonomy: Taxonomy) -> dict[str, str]:
-    """The severities below which a later triage does not go by itself: those applied, and those that held already."""
-    stood = {}
-    for f in taxonomy.choices:
-        outcome = triage.fields.get(f.name)
-        applied = outcome.value if outcome is not None and outcome.decision is Decision.APPLY else None
-        known = {label for label in (triage.receipt.floors.get(f.name), applied) if label}
-        if f.ordered and known & set(f.keys):
-            stood[f.name] = next(label for label in f.keys if label in known)
-    return stood
 
 
 def _finished(lease: Lease) -> Callable[[Tx], None]:
