@@ -8,7 +8,15 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Path, Query, Request, Response
 from pydantic import TypeAdapter
 
-from tamiz.api.admin_forms import BackfillForm, DeskForm, EffectForm, KeyForm, ModelForm, UndoForm
+from tamiz.api.admin_forms import (
+    BackfillForm,
+    DeskForm,
+    EffectForm,
+    KeyForm,
+    ModelForm,
+    RippleActForm,
+    UndoForm,
+)
 from tamiz.api.context import Context, caller_of, told
 from tamiz.api.correction_forms import AccountForm, RevertForm
 from tamiz.api.forms import NO_CONTROLS
@@ -151,6 +159,12 @@ class Administration:
         """How many imported tickets no model has read yet."""
         owner, _ = _who(request, tenant)
         return told({"unread": await self._done(lambda: self._admin.unread(owner))})
+
+    async def ripple(self, request: Request, form: RippleActForm, tenant: Tenant = "") -> Response:
+        """As POST /tickets/{ticket_id}/ripple; without a ticket, what the correction that came last changes."""
+        owner, by = _who(request, tenant)
+        found = await self._done(lambda: self._admin.ripple(owner, form.ticket_id, by, apply=form.apply))
+        return told(found.to_dict())
 
     async def _done(self, work: Callable[[], T]) -> T:
         try:

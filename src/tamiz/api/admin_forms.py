@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from tamiz.api.forms import DESK, TEXT, Moment, Sent, Told
+from tamiz.api.forms import DESK, NO_CONTROLS, TEXT, Moment, Sent, Told
 from tamiz.domain.records import Role
 from tamiz.service.backfill import HISTORY, MOST_ID, MOST_ROWS, MOST_TEXT
 
@@ -73,6 +73,13 @@ class BackfillForm(Sent):
     desk: str = Field(HISTORY, min_length=1, pattern=DESK)
     account: str = Field(HISTORY, min_length=1, max_length=200, pattern=PLAIN)
     note: str = Field("", max_length=4_000, json_schema_extra=TEXT)
+
+
+class RippleActForm(Sent):
+    """A corrected ticket (empty: the one that was corrected last), and whether what follows is to be done or shown."""
+
+    ticket_id: str = Field("", max_length=200, pattern=NO_CONTROLS)
+    apply: bool = False
 
 
 class RememberedView(Told):

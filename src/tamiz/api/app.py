@@ -23,6 +23,7 @@ from tamiz.api.limits import Bodies, Crowd, Outermost
 from tamiz.api.parts import Parts
 from tamiz.api.predictions import Predictions
 from tamiz.api.problems import Boundary, incident_ids, install
+from tamiz.api.ripples import Ripples
 from tamiz.api.tickets import Tickets
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.ticket import DEFAULT_TENANT
@@ -68,11 +69,12 @@ def create_app(parts: Parts) -> FastAPI:
 
 def endpoints(context: Context) -> list[Endpoint]:
     """Every endpoint of the API."""
-    intake, tickets = Intake(context), Tickets(context)
+    intake, tickets, ripples = Intake(context), Tickets(context), Ripples(context)
     predictions, about = Predictions(context), About(context)
     ticket, stream = {200: v.TicketView}, {200: "text/event-stream"}
     one = "/tickets/{ticket_id}"
     place = ("Location",)
+    rippled = {200: v.RippleView}
     many = {202: v.BatchView, 207: v.BatchView}
     return [
         Endpoint(
@@ -97,6 +99,7 @@ def endpoints(context: Context) -> list[Endpoint]:
             "tickets",
             Answers(ticket, (404, 409, 412), ("ETag",)),
         ),
+        Endpoint("POST", f"{one}/ripple", ripples.ripple, "tickets", Answers(rippled, (404, 409))),
         Endpoint("POST", "/predict", predictions.predict, "predictions", Answers({200: v.PredictionView})),
         Endpoint(
             "POST",
@@ -136,6 +139,7 @@ def admin_endpoints(context: Context, seam: Admin) -> list[Endpoint]:
         ("GET", accounts, one.accounts, Answers({200: c.AccountsView}, (422,))),
         ("POST", f"{accounts}/hold", one.hold, Answers({200: c.ChangedView})),
         ("POST", f"{accounts}/lift", one.lift, Answers({200: c.ChangedView})),
+        ("POST", "/admin/corrections/ripple", one.ripple, Answers({200: v.RippleView}, (404, 409))),
         ("GET", desks, one.desks, Answers({200: a.DesksView}, (422,))),
         ("POST", f"{desks}/retry", one.retry, Answers({204: None}, (409,))),
         ("POST", f"{desks}/resume", one.resume, Answers({200: a.ResumedView})),

@@ -11,13 +11,15 @@ from typing import Any
 from tamiz.domain.gate import Policy, decide
 from tamiz.domain.records import Revision, TicketRecord
 from tamiz.domain.status import Status
-from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.taxonomy import Field, Taxonomy
 from tamiz.domain.ticket import Source
-from tamiz.domain.triage import Distribution, Prediction, Receipt, Triage
+from tamiz.domain.triage import Decision, Distribution, Prediction, Recall, Receipt, Tier, Triage
 from tamiz.service.look import TicketLook, listed, moment
+from tamiz.service.ripple import Affected, Cause, RipplePlan, Said, Shift
 from tamiz.service.similar import Resemblance, Similar
 
 TICKET = "019b76da-a800-7000-8000-000000000001"
+_EARLIER = "019b76da-a800-7000-8000-000000000000"
 _AT = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
 _MODEL = {
     "name": "starter",
@@ -60,6 +62,7 @@ def examples(taxonomy: Taxonomy) -> dict[tuple[str, str], Example]:
         ("GET", "/tickets/{ticket_id}/similar"): Example(None, {200: near}),
         ("GET", "/tickets"): Example(None, {200: page}),
         ("POST", "/tickets/{ticket_id}/feedback"): Example(right, {200: look}),
+        ("POST", "/tickets/{ticket_id}/ripple"): Example({"apply": True}, {200: _ripple(primary, 1)}),
         ("POST", "/predict"): Example({**text, "top_k": 3}, {200: said}),
         ("POST", "/predict_batch"): Example([text], {200: [said]}),
         ("GET", "/labels"): Example(None, {200: labels}),
@@ -70,6 +73,9 @@ def examples(taxonomy: Taxonomy) -> dict[tuple[str, str], Example]:
         ("GET", "/health/ready"): Example(None, {200: health}),
         ("GET", "/health/live"): Example(None, {200: {"status": "ok"}}),
         **_admin(primary.name, primary.keys[0]),
+        ("POST", "/admin/corrections/ripple"): Example(
+            {"ticket_id": "", "apply": False}, {200: _ripple(primary, None)}
+        ),
     }
 
 
@@ -133,12 +139,21 @@ def _corrections(field: str, label: str) -> dict[tuple[str, str], Example]:
 def ticket(taxonomy: Taxonomy) -> TicketLook:
     """A triaged ticket with the first labels of the taxonomy."""
     fields = decide(taxonomy, _prediction(taxonomy), Policy())
-    receipt = Receipt("starter", _MODEL["content_hash"], taxonomy.classes_hash, "1")
+    recall = Recall(_EARLIER, Tier.VERIFIED, 0.9641)
+    receipt = Receipt("starter", _MODEL["content_hash"], taxonomy.classes_hash, "1", recall=recall)
     triage = Triage(TICKET, "The VPN drops every ten minutes.", "extractive", fields, "en", receipt)
     record = TicketRecord(
-        TICKET, "default", Source("api"), Status.BY_AI, 2, 1, _AT, _AT, "VPN", "", language="en"
+        TICKET, "default", Source("api"), Status.BY_CACHE, 2, 1, _AT, _AT, "VPN", "", language="en"
     )
     return TicketLook(record, Revision("default", TICKET, 1, _AT, triage), fields, {})
+
+
+def _ripple(primary: Field, applied: int | None) -> dict[str, Any]:
+    """What a correction changes elsewhere."""
+    before, after = Said(primary.keys[0], Decision.RECOMMEND), Said(primary.keys[-1], Decision.APPLY)
+    shifts = {primary.name: Shift(before, after)}
+    one = Affected(_EARLIER, 2, Cause.SERVED, TICKET, 0.9641, Status.BY_CACHE, Status.BY_CACHE, shifts)
+    return RipplePlan(TICKET, 28, (one,), applied).to_dict()
 
 
 def prediction(taxonomy: Taxonomy) -> dict[str, Any]:

@@ -76,6 +76,12 @@ class FeedbackForm(Sent):
     note: str = Field("", max_length=4_000, description="Why; for people.", json_schema_extra=TEXT)
 
 
+class RippleForm(Sent):
+    """Is it to be done, or only to be shown?"""
+
+    apply: bool = Field(False, description="Save what the plan says.")
+
+
 class PredictForm(Sent):
     """A text for the model; nothing of it is kept."""
 
@@ -194,12 +200,25 @@ class ListedView(Told):
     updated_at: AwareDatetime
 
 
+class RecallView(Told):
+    """The earlier ticket whose answer was served, how it was found, how near the two texts are, and whether the answer was
+    a person's."""
+
+    ticket_id: str
+    tier: Literal["exact", "verified"]
+    similarity: float = Field(ge=-1.01, le=1.01, description="Cosine of the two embeddings.")
+    by_person: bool
+
+
 class TicketView(ListedView):
-    """A ticket as it stands, people's corrections over the newest triage; never its raw text."""
+    """A ticket as it stands, people's corrections over the newest triage; never its raw text. `recall` is null where the
+    answer was worked out for this ticket; `refusal` says why the nearest earlier answer was not served."""
 
     triaged_at: AwareDatetime | None
     triage: TriageView | None
     compact: dict[str, str | None] | None
+    recall: RecallView | None
+    refusal: str
     corrected: dict[str, str | None]
 
 
@@ -220,6 +239,44 @@ class SimilarView(Told):
     ticket_id: str
     searched: int = Field(ge=0)
     similar: list[ResemblanceView]
+
+
+class SaidView(Told):
+    """A value, and what may be done with it."""
+
+    value: str | None
+    decision: Literal["apply", "recommend", "review", "off"]
+
+
+class ShiftView(Told):
+    """A field as it stands, and as it would be decided now."""
+
+    before: SaidView
+    after: SaidView
+
+
+class AffectedView(Told):
+    """A ticket that would be decided otherwise, and why it was looked at: the answer of `source_id` was served to it, or it
+    is near it."""
+
+    ticket_id: str
+    version: int = Field(ge=1)
+    cause: Literal["served", "near"]
+    source_id: str
+    similarity: float = Field(ge=-1.01, le=1.01)
+    status: Status
+    then: Status
+    fields: dict[str, ShiftView]
+
+
+class RippleView(Told):
+    """What the words on a ticket change elsewhere: how many tickets were decided again, those that come out otherwise, and
+    how many of them were saved so (null: it was not asked for)."""
+
+    ticket_id: str
+    looked: int = Field(ge=0)
+    affected: list[AffectedView]
+    applied: int | None = Field(ge=0)
 
 
 class PageView(Told):

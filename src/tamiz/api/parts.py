@@ -15,6 +15,7 @@ from tamiz.service.admin import Admin
 from tamiz.service.flights import Flights
 from tamiz.service.judge import Judges
 from tamiz.service.people import Corrected
+from tamiz.service.ripple import Rippling
 from tamiz.service.trust import Trust
 
 _LOG = logging.getLogger("tamiz.api")
@@ -99,6 +100,7 @@ def _no_metrics() -> str:
 class Parts:
     """What an app needs. `wake` is called after tickets were accepted, `bell` rung when a ticket has changed.
 
+    Without `ripples` earlier answers are decided again with the defaults.
     Without `admin` there is nothing below /admin, without `memory` no ticket resembles another; `host` may do that with the token of the lock file, for every tenant.
     Without `trust` corrections are weighed by its defaults.
     `open_to` is who a request without a key is taken for: only for a service that listens on loopback, where it is
@@ -124,6 +126,7 @@ class Parts:
     memory: Memory | None = None
     flights: Flights = field(default_factory=Flights)
     trust: Trust | None = None
+    ripples: Rippling | None = None
     open_to: tuple[str, Role] | None = None
     version: str = ""
     docs: bool = False

@@ -116,6 +116,7 @@ def parts_of(service: Service) -> Parts:
         memory=service.memory,
         flights=service.flights,
         trust=service.trust,
+        ripples=service.ripples,
         served=served,
         accepted=service.hooks.accepted,
         corrected=corrected,

@@ -74,7 +74,7 @@ class Tickets:
     async def similar(self, request: Request, ticket_id: str, k: HowMany = 5) -> Response:
         """The tickets that resemble one most, nearest first: what they came to, and never their text. `searched` is how
         many were looked at; 0 where this ticket has no embedding."""
-        tenant, place, parts = caller_of(request).tenant, _known_form(ticket_id), self._parts
+        tenant, place, parts = caller_of(request).tenant, known_form(ticket_id), self._parts
         taxonomy = parts.judges(tenant).taxonomy
         found = await self._context.threads.predict(
             lambda: similar(parts.store, parts.memory, taxonomy, tenant, place, k)
@@ -104,9 +104,7 @@ class Tickets:
         nothing. With If-Match only if the ticket is still at that version."""
         caller, parts = caller_of(request), self._parts
         version = int(if_match.strip('"')) if if_match and if_match != "*" else 0
-        given = Feedback(
-            caller.tenant, _known_form(ticket_id), form.fields, caller.key_id, form.note, version
-        )
+        given = Feedback(caller.tenant, known_form(ticket_id), form.fields, caller.key_id, form.note, version)
         taxonomy = parts.judges(caller.tenant).taxonomy
         try:
             done = await self._context.threads.run(lambda: self._trust.correct(taxonomy, given))
@@ -118,7 +116,7 @@ class Tickets:
         return told(found.to_dict(), headers={"ETag": _etag(found)})
 
     async def _look(self, caller: Caller, ticket_id: str) -> TicketLook:
-        place = _known_form(ticket_id)
+        place = known_form(ticket_id)
         taxonomy = self._parts.judges(caller.tenant).taxonomy
         return await self._context.threads.read(
             self._parts.store, lambda tx: look(tx, taxonomy, caller.tenant, place)
@@ -184,7 +182,7 @@ def _etag(found: TicketLook) -> str:
     return f'"{found.record.version}"'
 
 
-def _known_form(ticket_id: str) -> str:
+def known_form(ticket_id: str) -> str:
     """The id, where it has an id's form: nothing else is looked for."""
     if not _ID.match(ticket_id):
         raise UnknownTicketError(ticket=ticket_id[:40])

@@ -9,15 +9,18 @@ from contextlib import contextmanager
 
 from tamiz.bootstrap.admin_http import RemoteAdmin
 from tamiz.bootstrap.clock import SystemClock
-from tamiz.bootstrap.memory import ahead
+from tamiz.bootstrap.desks import planner
+from tamiz.bootstrap.memory import ahead, cache_policy, open_memory
 from tamiz.bootstrap.server import open_store
 from tamiz.bootstrap.settings import Settings
 from tamiz.bootstrap.shelf import FolderShelf
+from tamiz.bootstrap.tenants import TenantJudges
 from tamiz.bootstrap.wiring import STORE_FOLDER
 from tamiz.domain.errors import StoreLockedError
 from tamiz.domain.storage import Store
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.service.admin import Admin, StoreAdmin
+from tamiz.service.ripple import Rippling
 from tamiz.store.lock import holder
 
 ADDRESS, TOKEN = "address", "token"
@@ -70,5 +73,11 @@ def local_admin(settings: Settings, store: Store) -> StoreAdmin:
         pile = store.read(lambda tx: tx.models.pile(tenant, 1))
         return shelf.taxonomy_of(next(iter(pile), None))
 
+    def rippling() -> Rippling:
+        judges = TenantJudges(settings, store, clock)
+        memory = open_memory(settings, store, judges).memory
+        planning = planner(settings, lambda tenant: judges(tenant).taxonomy, clock, bits)
+        return Rippling(store, clock, judges, memory, cache_policy(settings.memory), planning)
+
     bits = random.SystemRandom().getrandbits
-    return StoreAdmin(store, clock, bits, shelf, active, ahead(settings.memory, store))
+    return StoreAdmin(store, clock, bits, shelf, active, rippling, ahead(settings.memory, store))

@@ -20,6 +20,7 @@ from tamiz.service.accounts import AccountLook
 from tamiz.service.admin import DesksLook, KeyLook
 from tamiz.service.backfill import Chunk, Remembered
 from tamiz.service.revert import RevertPlan, Wanted
+from tamiz.service.ripple import RipplePlan
 from tamiz.service.undo import UndoPlan
 
 T = TypeVar("T")
@@ -124,6 +125,11 @@ class RemoteAdmin:
     def unread(self, tenant: str) -> int:
         """How many of them no model has read yet."""
         return int(self._ask("GET", "/admin/backfill", tenant)["unread"])
+
+    def ripple(self, tenant: str, ticket_id: str, by: str, *, apply: bool = False) -> RipplePlan:
+        """What the words on a ticket change elsewhere."""
+        sent = {"ticket_id": ticket_id, "apply": apply}
+        return self._read(RipplePlan, self._ask("POST", "/admin/corrections/ripple", tenant, sent))
 
     def _activation(self, answer: Mapping[str, Any]) -> Activation | None:
         return self._read(Activation, answer["model"]) if answer["model"] is not None else None

@@ -91,6 +91,11 @@ def pushes(
     return Planning(seats, taxonomies, clock, bits), pushing
 
 
+def planner(settings: Settings, taxonomies: Taxonomies, clock: Clock, bits: Bits) -> Planning:
+    """What plans the effects of a triage, for who pushes none. ConfigError."""
+    return Planning(find_seats(settings.desks, taxonomies, clock), taxonomies, clock, bits)
+
+
 def silent(desks: Sequence[DeskSettings], taxonomies: Taxonomies, clock: Clock) -> list[str]:
     """Ask every desk for what it has; what went wrong, in a line each. ConfigError."""
     seats, found = find_seats(desks, taxonomies, clock), list[str]()

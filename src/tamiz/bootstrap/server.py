@@ -20,7 +20,7 @@ from tamiz.bootstrap.tenants import TenantJudges, Watch
 from tamiz.bootstrap.wiring import STORE_FOLDER
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.ports import Clock, Memory, ModelInfo
-from tamiz.domain.records import Lease
+from tamiz.domain.records import Lease, TicketRecord
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.ticket import DEFAULT_TENANT
@@ -34,6 +34,7 @@ from tamiz.service.admin import Admin, StoreAdmin
 from tamiz.service.flights import Flights
 from tamiz.service.judge import Judges
 from tamiz.service.push_end import given_up
+from tamiz.service.ripple import Rippling
 from tamiz.service.trust import Caps, Trust
 from tamiz.service.work import Done, Triaging, buried
 
@@ -76,6 +77,8 @@ class Service:
     trust: Trust | None = None
     """Takes corrections in."""
     remembering: Remembering = Remembering()  # noqa: RUF009 - frozen
+    ripples: Rippling | None = None
+    """Decides earlier answers again."""
 
     @property
     def memory(self) -> Memory | None:
@@ -138,11 +141,14 @@ def _service(
 
     def told(done: Done) -> None:
         observers.triaged(done)
-        for listener in changed:
-            listener(done.record.tenant, done.record.id)
+        moved(done.record)
 
     def taxonomy(tenant: str) -> Taxonomy:
         return judges(tenant).taxonomy
+
+    def moved(record: TicketRecord) -> None:
+        for listener in changed:
+            listener(record.tenant, record.id)
 
     def worker(kinds: Mapping[str, Handler], loop: LoopSettings) -> Worker:
         return Worker(store, kinds, owner, clock, random.Random(), loop, mourner(clock), observers.job)
@@ -165,6 +171,7 @@ def _service(
     workers = [one for one in workers if not only or {*one.kinds} <= {*only}]
     key_file = None if only else _first_key(settings, store, clock, bits)
     pool = Pool(workers, clock, give_way)
+    ripples = Rippling(store, clock, heard, fast.memory, fast.cache, fast.saved, moved)
     return Service(
         store,
         judges,
@@ -175,7 +182,10 @@ def _service(
         alone=not settings.store_url.get_secret_value(),
         changed=changed,
         watch=Watch(judges),
-        admin=StoreAdmin(store, clock, bits, judges, taxonomy, ahead(settings.memory, store)),
+        admin=StoreAdmin(
+            store, clock, bits, judges, taxonomy, lambda: ripples, ahead(settings.memory, store)
+        ),
+        ripples=ripples,
         known=judges.known,
         flights=fast.flights,
         remembering=remembering,

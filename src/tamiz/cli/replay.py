@@ -92,6 +92,7 @@ def _told(receipt: Receipt, revision: Revision) -> list[str]:
         f"at least {label} in {name}, had the ticket not called something over"
         for name, label in receipt.eased.items()
     ]
+    lines += _remembered(receipt)
     if receipt.writer is not None:
         asked = ", ".join(receipt.writer.distributions) or "no field"
         lines.append(
@@ -102,3 +103,18 @@ def _told(receipt: Receipt, revision: Revision) -> list[str]:
         lines.append(f"solved tickets shown: {near}")
     took = ", ".join(f"{name} {ms:.1f} ms" for name, ms in revision.timings_ms.items())
     return [*lines, f"took: {took}"] if took else lines
+
+
+def _remembered(receipt: Receipt) -> list[str]:
+    """What memory had a part in."""
+    lines = []
+    for name, vote in receipt.votes.items():
+        label, _ = vote.distribution.best
+        lines.append(f"people said {label} in {name} of tickets like this one, with weight {vote.weight:.2f}")
+    if receipt.recall is not None:
+        one = receipt.recall
+        whose = "a person's answer" if one.by_person else "the answer"
+        lines.append(f"recalled ({one.tier.value}, {one.similarity:.2f}): {whose} to ticket {one.ticket_id}")
+    if receipt.refusal:
+        lines.append(f"the answer to the nearest ticket was not served: {receipt.refusal}")
+    return lines

@@ -5,7 +5,7 @@ The command line knows `Admin` and nothing behind it; the API answers with the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -24,6 +24,7 @@ from tamiz.service.backfill import Chunk, Remembered
 from tamiz.service.push_plan import Taxonomies
 from tamiz.service.reembed import Ahead, nothing
 from tamiz.service.revert import RevertPlan, Wanted
+from tamiz.service.ripple import RipplePlan, Rippling
 from tamiz.service.undo import UndoPlan
 
 P = TypeVar("P", UndoPlan, RevertPlan)
@@ -143,6 +144,11 @@ class Admin(Protocol):
         """How many of them no model has read yet."""
         ...
 
+    def ripple(self, tenant: str, ticket_id: str, by: str, *, apply: bool = False) -> RipplePlan:
+        """What the words on a ticket (empty: the one corrected last) change elsewhere; with `apply` it is done, too.
+        UnknownTicketError, ConflictError."""
+        ...
+
 
 class Models(models.Shelf, Protocol):
     """The shelf, and what is known of a model that may have left it."""
@@ -161,6 +167,7 @@ class StoreAdmin:
     bits: Bits
     shelf: Models
     taxonomies: Taxonomies
+    rippling: Callable[[], Rippling]
     ahead: Ahead = nothing
     _plans: dict[str, UndoPlan] = field(default_factory=dict)
     _reverts: dict[str, RevertPlan] = field(default_factory=dict)
@@ -257,6 +264,10 @@ class StoreAdmin:
     def unread(self, tenant: str) -> int:
         """How many of them no model has read yet."""
         return backfill.left(self.store, tenant)
+
+    def ripple(self, tenant: str, ticket_id: str, by: str, *, apply: bool = False) -> RipplePlan:
+        """What the words on a ticket change elsewhere."""
+        return self.rippling()(tenant, ticket_id, by, apply=apply)
 
     def _content_hash(self, tenant: str, model: str) -> str:
         """The version that is meant, also where it has left the shelf. ConfigError where it could be one of several: after

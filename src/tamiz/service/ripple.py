@@ -12,8 +12,8 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from tamiz.domain.errors import ConflictError, UnknownTicketError
-from tamiz.domain.ports import Clock, Match, Memory
+from tamiz.domain.errors import UnknownTicketError
+from tamiz.domain.ports import Clock, Memory
 from tamiz.domain.records import AuditEntry, Reuse, Revision, TicketRecord
 from tamiz.domain.status import Status, status_of
 from tamiz.domain.storage import Store, Tx
@@ -123,7 +123,7 @@ class Rippling:
     def __call__(self, tenant: str, ticket_id: str, by: str, *, apply: bool = False) -> RipplePlan:
         """The plan for a ticket, without one for the ticket that was corrected last; with `apply` it is done, too.
 
-        UnknownTicketError; ConflictError for a ticket without a triage of the model in use, whose neighbours nobody knows.
+        UnknownTicketError. Of a ticket that the model in use has not read, nobody knows the neighbours.
         """
         ready = self.plan(tenant, ticket_id)
         return replace(ready.plan, applied=self.perform(ready, by)) if apply else ready.plan
@@ -158,16 +158,15 @@ class Rippling:
 
     def _candidates(self, judge: Judge, tenant: str, ticket_id: str) -> dict[str, _Candidate]:
         """The tickets that the correction of this one may concern, those that had its answer first. None without a memory."""
-        model_hash, near = judge.model.info.content_hash, list[Match]()
+        model_hash = judge.model.info.content_hash
         served_to, vector = self.store.read(lambda tx: _reached(tx, tenant, ticket_id, model_hash))
         if self.memory is None:
             return {}
+        near = self.memory.search(tenant, model_hash, vector, NEAREST + 1).matches if vector else ()
         found = {one.ticket_id: _Candidate(Cause.SERVED, one.source_id, one.similarity) for one in served_to}
-        if vector:
-            matches = self.memory.search(tenant, model_hash, vector, NEAREST + 1).matches
-            near = [match for match in matches if match.similarity >= HEARD]
         for match in near:
-            found.setdefault(match.ticket_id, _Candidate(Cause.NEAR, ticket_id, match.similarity))
+            if match.similarity >= HEARD:
+                found.setdefault(match.ticket_id, _Candidate(Cause.NEAR, ticket_id, match.similarity))
         found.pop(ticket_id, None)
         return found
 
@@ -229,13 +228,8 @@ def _last(tx: Tx, tenant: str) -> str:
 
 def _reached(tx: Tx, tenant: str, ticket_id: str, model_hash: str) -> tuple[list[Reuse], bytes]:
     """The tickets that had a ticket's answer, or the one that it had itself, and its embedding."""
-    record = tx.tickets.get(tenant, ticket_id)
-    if record is None:
+    if tx.tickets.get(tenant, ticket_id) is None:
         raise UnknownTicketError(ticket=ticket_id)
-    revision = tx.tickets.revision(tenant, ticket_id)
-    if revision is None or revision.triage.receipt.model_hash != model_hash:
-        reason = "no model has read it yet" if revision is None else "another model has read it"
-        raise ConflictError(what=f"Ticket {ticket_id}", reason=reason)
     own = tx.reuses.of(tenant, ticket_id)
     roots = [ticket_id, *([own.source_id] if own is not None and own.tier is not Tier.WITHHELD else [])]
     found = [one for root in roots for one in tx.reuses.of_source(tenant, root)]

@@ -29,6 +29,7 @@ from tamiz.service.accept import ENRICH, TRIAGE
 from tamiz.service.admin import StoreAdmin
 from tamiz.service.judge import Judge
 from tamiz.service.revert import Wanted
+from tamiz.service.ripple import Rippling
 from tamiz.service.work import Triaging
 from tamiz.testing import ScriptedModel
 from tamiz.testing.manual_clock import ManualClock
@@ -152,7 +153,9 @@ def made(runner: asyncio.Runner, **changed: Any) -> Service:
     bits = random.Random(7).getrandbits
     judge = Judge(model, Policy(), plain)
     shelf = changed.pop("shelf", None) or ScriptedShelf({"starter": model})
-    admin = StoreAdmin(store, clock, bits, shelf, lambda tenant: TAXONOMY)
+    judges = changed.get("judges") or (lambda tenant: judge)
+    ripples = Rippling(store, clock, judges, changed.get("memory"))
+    admin = StoreAdmin(store, clock, bits, shelf, lambda tenant: TAXONOMY, lambda: ripples)
     plain_parts = Parts(store, lambda tenant: judge, clock, bits, version="0.1.0", admin=admin)
     parts = replace(plain_parts, **changed)
     keys = {}

@@ -8,12 +8,14 @@ import pytest
 
 from tamiz.domain.errors import ConflictError, UnknownTicketError
 from tamiz.domain.gate import Policy
+from tamiz.domain.ports import ModelInfo
 from tamiz.domain.taxonomy import ABSTAIN
 from tamiz.domain.ticket import RawMessage
 from tamiz.service.replay import replay
 from tamiz.service.ripple import Cause, RipplePlan, Rippling
+from tamiz.testing.scripted import ScriptedModel
 
-from .cache_rig import ASKED, CACHE, OPEN, OTHER, SURE, Remembering, wrote
+from .cache_rig import ASKED, CACHE, OPEN, OTHER, SURE, TAXONOMY, Remembering, wrote
 from .test_service import TENANT
 
 CACHED, BY_AI, HUMAN, PERSON = "Classified_By_Cache", "Classified_By_AI", "Needs_Human", "Human_Corrected"
@@ -186,7 +188,31 @@ def test_another_tenants_tickets_are_out_of_reach() -> None:
 
 def test_a_ticket_that_no_model_has_read_has_no_neighbours() -> None:
     house = Remembering()
+    house.ask(ASKED)
     early = house.accept(RawMessage("", ASKED))
     house.correct(early, category="Access")
-    with pytest.raises(ConflictError):
-        rippling(house)(TENANT, early, "ana")
+    assert rippling(house)(TENANT, early, "ana") == RipplePlan(early)
+
+
+def test_without_a_memory_nothing_is_near() -> None:
+    house = Remembering()
+    first, _ = house.ask(ASKED), house.ask(ASKED)
+    house.correct(first, category="Access")
+    forgetful = Rippling(house.store, house.clock, lambda tenant: house.judge)
+    assert forgetful(TENANT, "", "ana") == RipplePlan(first)
+
+
+def test_what_another_model_has_read_is_left_to_it() -> None:
+    house = Remembering()
+    first, _ = house.ask(ASKED), house.ask(ASKED)
+    house.correct(first, category="Access")
+    house.judge = replace(house.judge, model=Other(TAXONOMY, lambda text: SURE))
+    assert rippling(house)(TENANT, first, "ana") == RipplePlan(first)
+
+
+class Other(ScriptedModel):
+    """Another model of the same classes."""
+
+    @property
+    def info(self) -> ModelInfo:
+        return replace(super().info, content_hash="1" * 16)
