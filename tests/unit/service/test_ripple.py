@@ -7,12 +7,17 @@ from dataclasses import replace
 import pytest
 
 from tamiz.domain.errors import ConflictError, UnknownTicketError
-from tamiz.domain.gate import Policy
+from tamiz.domain.gate import FieldPolicy, Policy
+from tamiz.domain.outbox import EffectState
 from tamiz.domain.ports import ModelInfo
 from tamiz.domain.taxonomy import ABSTAIN
-from tamiz.domain.ticket import RawMessage
+from tamiz.domain.ticket import RawMessage, Source
+from tamiz.domain.triage import Decision, Reason
+from tamiz.service.push_plan import SUPERSEDED, Planning, Seat
 from tamiz.service.replay import replay
-from tamiz.service.ripple import Cause, RipplePlan, Rippling
+from tamiz.service.ripple import Cause, RipplePlan, Rippling, Said
+from tamiz.testing.fake_desk import FakeDesk
+from tamiz.testing.manual_clock import ManualClock
 from tamiz.testing.scripted import ScriptedModel
 
 from .cache_rig import ASKED, CACHE, OPEN, OTHER, SURE, TAXONOMY, Remembering, wrote
@@ -20,6 +25,7 @@ from .test_service import TENANT
 
 CACHED, BY_AI, HUMAN, PERSON = "Classified_By_Cache", "Classified_By_AI", "Needs_Human", "Human_Corrected"
 FIRST = SURE["category"][0]
+EARNED = Policy({f.name: FieldPolicy(apply_at=0.6) for f in TAXONOMY.choices})
 FAR = "The printer on the third floor is out of paper"
 
 
@@ -151,12 +157,31 @@ def test_another_policy_alone_changes_nothing() -> None:
 
 def test_what_shadow_forbids_is_not_applied() -> None:
     house = Remembering()
+    house.judge = replace(house.judge, policy=EARNED)
     first, same = house.ask(ASKED), house.ask(ASKED)
-    house.correct(first, category="Access")
-    house.judge = replace(house.judge, policy=Policy(shadow=True))
+    assert "apply" in decisions(house, same)
+    house.correct(first, category="Access", subcategory="Permissions")
+    house.judge = replace(house.judge, policy=replace(EARNED, shadow=True))
     rippling(house)(TENANT, first, "ana", apply=True)
-    decisions = {one.decision.value for one in house.revision(same).triage.fields.values()}
-    assert (house.value(same), "apply" in decisions) == ("Access", False)
+    assert (house.value(same), decisions(house, same)) == ("Access", {"recommend"})
+
+
+def decisions(house: Remembering, ticket_id: str) -> set[str]:
+    return {one.decision.value for one in house.revision(ticket_id).triage.fields.values()}
+
+
+def test_no_severity_that_was_applied_falls_by_itself() -> None:
+    house = Remembering()
+    house.judge = replace(house.judge, policy=EARNED)
+    first, same = house.ask(ASKED), house.ask(ASKED)
+    severe, least = TAXONOMY.field("urgency").keys[0], TAXONOMY.field("urgency").keys[-1]
+    assert house.value(same, "urgency") == severe
+    house.correct(first, urgency=least)
+    ripple = rippling(house)
+    [one] = ripple(TENANT, first, "ana", apply=True).affected
+    assert one.fields["urgency"].after == Said(ABSTAIN, Decision.REVIEW)
+    assert house.revision(same).triage.fields["urgency"].reason is Reason.FLOOR
+    assert (house.status(same), ripple(TENANT, first, "ana").affected) == (HUMAN, ())
 
 
 def test_what_follows_is_kept_in_the_same_transaction() -> None:
@@ -216,3 +241,20 @@ class Other(ScriptedModel):
     @property
     def info(self) -> ModelInfo:
         return replace(super().info, content_hash="1" * 16)
+
+
+def test_a_value_that_was_pushed_is_followed_by_another_push() -> None:
+    house, desk = Remembering(), FakeDesk(ManualClock(), "fake")
+    house.judge = replace(house.judge, policy=EARNED)
+    planning = Planning(lambda tenant, name: Seat(desk), lambda tenant: TAXONOMY, house.clock, house.bits)
+    handler = house.handler
+    house.handler = lambda kind: replace(handler(kind), saved=planning)
+    ids = [house.ask(ASKED, source=Source("fake", name)) for name in ("IT-1", "IT-2")]
+    house.correct(ids[0], category="Access", subcategory="Permissions")
+    rippling(house, saved=planning)(TENANT, ids[0], "ana", apply=True)
+    effects = [house.store.read(lambda tx, one=one: tx.outbox.of_ticket(TENANT, one)) for one in ids]
+    assert [[one.name for one in found] for found in effects] == [["triage:1"], ["triage:1", "triage:2"]]
+    first, second = effects[1]
+    assert (first.state, first.reason) == (EffectState.SKIPPED, SUPERSEDED)  # it had not left the house
+    assert (first.values["category"], second.values["category"]) == (FIRST, "Access")
+    assert second.cause.revision == 2
