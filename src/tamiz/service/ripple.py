@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from tamiz.domain.errors import UnknownTicketError
+from tamiz.domain.gate import Policy
 from tamiz.domain.ports import Clock, Memory
 from tamiz.domain.records import AuditEntry, Reuse, Revision, TicketRecord
 from tamiz.domain.status import Status, status_of
@@ -176,6 +177,7 @@ class Rippling:
         assert one.revision is not None
         assert self.memory is not None
         before = one.revision.triage
+        judge = replace(judge, policy=judge.policy.with_modes(_asking(before.receipt)))
         recollector = Recollector(self.store, self.memory, tenant, judge, self.cache)
         text = one.view(judge)
         prediction = self._prediction(tenant, before)
@@ -238,11 +240,12 @@ def _reached(tx: Tx, tenant: str, ticket_id: str, model_hash: str) -> tuple[list
 
 
 def _open(tx: Tx, judge: Judge, tenant: str, ids: Collection[str]) -> list[Kept]:
-    """Those of these tickets that the model in use has answered, and no person has."""
+    """Those of these tickets that the model in use has answered, and no person has. Without the raw text nobody knows who
+    asked, and so not which rules hold."""
     records = [record for name in ids if (record := tx.tickets.get(tenant, name)) is not None]
     found = kept(tx, tenant, [record for record in records if record.status in AFFECTED])
     hashes = judge.model.info.content_hash, judge.taxonomy.classes_hash
-    return [one for one in found if one.revision is not None and _hashes(one.revision) == hashes]
+    return [one for one in found if one.ticket and one.revision and _hashes(one.revision) == hashes]
 
 
 def _hashes(revision: Revision) -> tuple[str, str]:
@@ -268,6 +271,12 @@ def _remembering(receipt: Receipt, told: Remembered, *, stands: bool) -> Receipt
     if recall is None or recall.tier is Tier.WITHHELD or stands:
         return replace(receipt, votes=told.votes)
     return replace(receipt, votes=told.votes, recall=None, writer=own, refusal=TOLD)
+
+
+def _asking(receipt: Receipt) -> dict[str, str]:
+    """The fields that asked a person whatever the model said, as those do whose values were taken back: they go on asking."""
+    fields = Policy.from_dict(receipt.policy).fields
+    return {name: Decision.REVIEW.value for name, own in fields.items() if own.mode is Decision.REVIEW}
 
 
 def _of_its_own(receipt: Receipt) -> Writing | None:

@@ -16,6 +16,7 @@ from tamiz.domain.triage import Decision, Reason
 from tamiz.service.push_plan import SUPERSEDED, Planning, Seat
 from tamiz.service.replay import replay
 from tamiz.service.ripple import Cause, RipplePlan, Rippling, Said
+from tamiz.service.undo_values import in_review
 from tamiz.testing.fake_desk import FakeDesk
 from tamiz.testing.manual_clock import ManualClock
 from tamiz.testing.scripted import ScriptedModel
@@ -241,6 +242,19 @@ class Other(ScriptedModel):
     @property
     def info(self) -> ModelInfo:
         return replace(super().info, content_hash="1" * 16)
+
+
+def test_what_was_taken_back_from_a_model_goes_on_asking_a_person() -> None:
+    house = Remembering()
+    house.judge = replace(house.judge, policy=EARNED)
+    first, same = house.ask(ASKED), house.ask(ASKED)
+    now = house.clock.now()
+    house.store.write(lambda tx: in_review(tx, TAXONOMY, TENANT, same, ["category"], now))
+    house.correct(first, category="Access", urgency=TAXONOMY.field("urgency").keys[-1])
+    rippling(house)(TENANT, first, "ana", apply=True)
+    assert house.revision(same).number == 3
+    assert house.value(same) == ABSTAIN
+    assert replay(house.store, house.judge, TENANT, same).same
 
 
 def test_a_value_that_was_pushed_is_followed_by_another_push() -> None:
