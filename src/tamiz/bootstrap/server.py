@@ -135,6 +135,7 @@ def _service(
     clock = observers.clock
     bits = random.SystemRandom().getrandbits
     metrics, changed = observers.metrics, list[Callable[[str, str], None]]()
+    moved = _telling(changed)
     judges = TenantJudges(settings, store, clock, metrics.refused)
     heard = observers.judging(judges)
     heard(DEFAULT_TENANT)
@@ -145,10 +146,6 @@ def _service(
 
     def taxonomy(tenant: str) -> Taxonomy:
         return judges(tenant).taxonomy
-
-    def moved(record: TicketRecord) -> None:
-        for listener in changed:
-            listener(record.tenant, record.id)
 
     def worker(kinds: Mapping[str, Handler], loop: LoopSettings) -> Worker:
         return Worker(store, kinds, owner, clock, random.Random(), loop, mourner(clock), observers.job)
@@ -171,6 +168,7 @@ def _service(
     workers = [one for one in workers if not only or {*one.kinds} <= {*only}]
     key_file = None if only else _first_key(settings, store, clock, bits)
     pool = Pool(workers, clock, give_way)
+    embedding = ahead(settings.memory, store)
     ripples = Rippling(store, clock, heard, fast.memory, fast.cache, fast.saved, moved)
     return Service(
         store,
@@ -182,9 +180,7 @@ def _service(
         alone=not settings.store_url.get_secret_value(),
         changed=changed,
         watch=Watch(judges),
-        admin=StoreAdmin(
-            store, clock, bits, judges, taxonomy, lambda: ripples, ahead(settings.memory, store)
-        ),
+        admin=StoreAdmin(store, clock, bits, judges, taxonomy, lambda: ripples, embedding),
         ripples=ripples,
         known=judges.known,
         flights=fast.flights,
@@ -214,6 +210,16 @@ def _triaging(
 
 def _caps(settings: Settings) -> Caps:
     return Caps(settings.corrections.per_minute, settings.corrections.per_hour)
+
+
+def _telling(listeners: Sequence[Callable[[str, str], None]]) -> Callable[[TicketRecord], None]:
+    """Says to all of them which ticket has changed."""
+
+    def moved(record: TicketRecord) -> None:
+        for listener in listeners:
+            listener(record.tenant, record.id)
+
+    return moved
 
 
 def _teller(store: SqliteStore | PostgresStore) -> Callable[[Mapping[str, str]], None]:

@@ -78,6 +78,7 @@ app.command("replay", epilog=replay.EXAMPLES)(replay.command)
 app.command("backfill", epilog=backfill.EXAMPLES)(backfill.command)
 app.command("undo", epilog=undo.EXAMPLES)(undo.command)
 app.command("doctor")(doctor.command)
+corrections.app.command("ripple", epilog=ripple.EXAMPLES)(ripple.command)
 app.add_typer(corrections.app, name="corrections")
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
@@ -89,9 +90,6 @@ app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
 app.add_typer(store.app, name="store")
 app.add_typer(taxonomy.app, name="taxonomy")
-
-
-corrections.app.command("ripple", epilog=ripple.EXAMPLES)(ripple.command)
 
 
 def run() -> None:

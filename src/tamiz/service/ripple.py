@@ -15,7 +15,7 @@ from typing import Any
 from tamiz.domain.errors import UnknownTicketError
 from tamiz.domain.gate import Policy
 from tamiz.domain.ports import Clock, Memory
-from tamiz.domain.records import AuditEntry, Reuse, Revision, TicketRecord
+from tamiz.domain.records import AuditEntry, Reuse, Revision, TicketRecord, WordQuery
 from tamiz.domain.status import Status, status_of
 from tamiz.domain.storage import Store, Tx
 from tamiz.domain.triage import Decision, FieldTriage, Prediction, Recall, Receipt, Tier, Triage, Writing
@@ -222,10 +222,8 @@ class Rippling:
 
 def _last(tx: Tx, tenant: str) -> str:
     """The ticket that was corrected last; empty where there is none."""
-    last, after = "", 0
-    while page := tx.tickets.corrections(tenant, after):
-        last, after = page[-1].ticket_id, page[-1].sequence
-    return last
+    words = tx.words.find(tenant, WordQuery(newest_first=True, limit=1))
+    return words[0].ticket_id if words else ""
 
 
 def _reached(tx: Tx, tenant: str, ticket_id: str, model_hash: str) -> tuple[list[Reuse], bytes]:
