@@ -13,8 +13,10 @@ from tamiz.domain.ports import ModelInfo
 from tamiz.domain.taxonomy import ABSTAIN
 from tamiz.domain.ticket import RawMessage, Source
 from tamiz.domain.triage import Decision, Reason
+from tamiz.service.accounts import hold, lift
 from tamiz.service.push_plan import SUPERSEDED, Planning, Seat
 from tamiz.service.replay import replay
+from tamiz.service.revert import Wanted, perform_revert, plan_revert
 from tamiz.service.ripple import Cause, RipplePlan, Rippling, Said
 from tamiz.service.undo_values import in_review
 from tamiz.testing.fake_desk import FakeDesk
@@ -146,6 +148,24 @@ def test_a_word_that_is_taken_back_is_taken_back_elsewhere() -> None:
     house.correct(first, category=FIRST)
     assert ripple(TENANT, first, "ana", apply=True).applied == 2
     assert [house.value(one) for one in (same, other)] == [FIRST, FIRST]
+
+
+def test_what_no_longer_counts_is_taken_back_elsewhere() -> None:
+    house = Remembering(angles={OTHER: 0.1})
+    first, same, other = (house.ask(text) for text in (ASKED, ASKED, OTHER))
+    house.correct(first, by="eve", category="Access")
+    ripple = rippling(house)
+    assert ripple(TENANT, first, "ana", apply=True).applied == 2
+    hold(house.store, house.clock, TENANT, "eve", "ana")
+    shown = ripple(TENANT, first, "ana")
+    assert changes(shown)[same]["category"] == changes(shown)[other]["category"] == ("Access", FIRST)
+    lift(house.store, house.clock, TENANT, "eve", "ana")
+    assert ripple(TENANT, first, "ana").affected == ()
+    plan = plan_revert(house.store, house.clock, TAXONOMY, TENANT, Wanted(ticket_id=first))
+    assert perform_revert(house.store, house.clock, TAXONOMY, plan, "ana") == 1
+    assert {one.ticket_id for one in ripple(TENANT, first, "ana", apply=True).affected} == {same, other}
+    assert [house.value(one) for one in (first, same, other)] == [FIRST] * 3
+    assert all(replay(house.store, house.judge, TENANT, one).same for one in (same, other))
 
 
 def test_another_policy_alone_changes_nothing() -> None:
