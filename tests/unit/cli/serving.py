@@ -10,6 +10,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tamiz.bootstrap.wiring import starter_folder
@@ -63,6 +65,17 @@ class Running:
         self.process.send_signal(how)
         self.told += self.process.communicate(timeout=30)[1]
         return self.process.returncode
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Running]:
+    """A service that is stopped in the end, where nobody did that before."""
+    one = Running(folder)
+    try:
+        yield one
+    finally:
+        if one.process.poll() is None:
+            one.stop()
 
 
 def variant(folder: Path, name: str, *, applies: bool = False) -> Path:

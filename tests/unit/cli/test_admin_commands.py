@@ -30,19 +30,15 @@ from tamiz.store.lock import LOCK_FILE, FolderLock
 from tamiz.store.sqlite import SqliteStore
 from tamiz.testing.desk_process import DeskProcess
 
-from .serving import Running, variant
+from .serving import Running, serving, variant
 
 TAXONOMY = default_taxonomy()
 
 
 @pytest.fixture
 def service(tmp_path, run) -> Iterator[Running]:
-    one = Running(tmp_path)
-    try:
+    with serving(tmp_path) as one:
         yield one
-    finally:
-        if one.process.poll() is None:
-            one.stop()
 
 
 def lock(service: Running) -> Path:

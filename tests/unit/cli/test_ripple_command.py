@@ -12,7 +12,7 @@ for package in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cryptography", "
 from tamiz.domain.errors import UnknownTicketError
 from tamiz.domain.taxonomy_file import default_taxonomy
 
-from .serving import Running
+from .serving import Running, serving
 
 TAXONOMY = default_taxonomy()
 FIELD = TAXONOMY.field(TAXONOMY.primary)
@@ -21,12 +21,8 @@ BODY = "My badge does not open the turnstile any more"
 
 @pytest.fixture
 def service(tmp_path, run) -> Iterator[Running]:
-    one = Running(tmp_path)
-    try:
+    with serving(tmp_path) as one:
         yield one
-    finally:
-        if one.process.poll() is None:
-            one.stop()
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["through the service", "in the store"])
