@@ -77,11 +77,17 @@ def refusals(a: str, b: str, similarity: float) -> tuple[Difference, ...]:
     refuse wherever both texts have them, for words alone cannot tell a new opposite from a new synonym. It says
     nothing of texts that differ in what no list knows, so what is served must be checked by samples too.
     """
-    left, right = read(a), read(b)
+    return between(read(a), read(b), similarity)
+
+
+def between(left: Reading, right: Reading, similarity: float) -> tuple[Difference, ...]:
+    """`refusals` of texts that were read before."""
     if left.plain == right.plain:
         return ()
     strict = ((Kind.WORDING, lambda one, other: _beyond(one, other, similarity)),)
-    return tuple(_differences(left, right, _RULES) or _differences(left, right, strict))
+    return tuple(
+        _differences(left, right, (*_RULES, (Kind.NUMBER, _days))) or _differences(left, right, strict)
+    )
 
 
 Sides = tuple[Collection[str], Collection[str]]
@@ -94,6 +100,12 @@ def _numbers(a: Reading, b: Reading) -> Sides | None:
     if all(days):
         one, other = one | {a.times[day] for day in days[0]}, other | {b.times[day] for day in days[1]}
     return (one, other) if one or other else None
+
+
+def _days(a: Reading, b: Reading) -> Sides | None:
+    """Days that one text alone names: what began on Monday may be another matter."""
+    one, other = _exclusive(a.times, b.times)
+    return ({a.times[day] for day in one}, {b.times[day] for day in other}) if one or other else None
 
 
 def _entities(a: Reading, b: Reading) -> Sides | None:
