@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tamiz.lab.bench.backfill_page import backfill_section
+from tamiz.lab.bench.cache_page import cache_section
 from tamiz.lab.bench.contrast_page import contrast_section
 from tamiz.lab.bench.corrections_page import corrections_section
 from tamiz.lab.bench.learn_page import learn_section
@@ -85,6 +86,7 @@ def written() -> Path:
         *poison_section(FIGURES),
         *learn_section(FIGURES),
         *corrections_section(FIGURES),
+        *cache_section(FIGURES),
         *llm_section(FIGURES),
         *rag_section(FIGURES),
         "## Quality",

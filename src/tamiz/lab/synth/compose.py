@@ -6,6 +6,7 @@ The text may say nothing of urgency and impact beyond the evidence; everything e
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -52,10 +53,11 @@ class Text:
 
 
 class Slots:
-    """The slot values of one ticket: drawn when first needed, then the same throughout."""
+    """The slot values of one ticket: drawn when first needed, then the same throughout; `known` ones are given."""
 
-    def __init__(self, rng: Random, bank: Bank) -> None:
+    def __init__(self, rng: Random, bank: Bank, known: Mapping[str, str] | None = None) -> None:
         self._rng = rng
+        self._known = known or {}
         self._style = bank.style
         self._values: dict[str, str] = {}
         self._places: dict[str, int] = {}
@@ -72,6 +74,8 @@ class Slots:
         return self._rng.choice(match[1].split("|")) if "|" in match[1] else match[0]
 
     def _value(self, name: str, language: str) -> str:
+        if name in self._known:
+            return self._known[name]
         parallel = self._style.parallel_slots.get(name)
         if parallel is not None:
             place = self._places.setdefault(name, self._rng.randrange(len(parallel["en"])))
@@ -99,16 +103,21 @@ class Slots:
                 return rng.choice(lists[name])
 
 
-def compose(rng: Random, bank: Bank, plan: Plan, persona: Persona) -> Text:
-    """Write the ticket that the plan asks for, as this persona would on this channel."""
-    writer = _Writer(rng, bank, plan, persona)
+def compose(
+    rng: Random, bank: Bank, plan: Plan, persona: Persona, known: Mapping[str, str] | None = None
+) -> Text:
+    """Write the ticket that the plan asks for, as this persona would on this channel. `known` slots have these values,
+    the others are drawn."""
+    writer = _Writer(rng, bank, plan, persona, known or {})
     return writer.write()
 
 
 class _Writer:
-    def __init__(self, rng: Random, bank: Bank, plan: Plan, persona: Persona) -> None:
+    def __init__(
+        self, rng: Random, bank: Bank, plan: Plan, persona: Persona, known: Mapping[str, str]
+    ) -> None:
         self.rng, self.bank, self.plan, self.persona = rng, bank, plan, persona
-        self.slots = Slots(rng, bank)
+        self.slots = Slots(rng, bank, known)
         self.language = plan.language
         self.keeps_accents = rng.random() < persona.accents
         self.keeps_enye = rng.random() < 0.8
