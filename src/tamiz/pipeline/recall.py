@@ -143,19 +143,24 @@ def unfit(entry: Entry) -> str:
     return UNSETTLED if served_itself or not entry.final else ""
 
 
+def worded(text: CanonicalText, other: str, language: str, similarity: float, guard: Guard) -> str:
+    """What in the words speaks against one answer for a text and an earlier one; empty where nothing does. Asked first, as it
+    needs nothing but the texts."""
+    if similarity < guard.similarity:
+        return FAR
+    if text.language != language:
+        return LANGUAGE
+    differences = refusals(gist(text.text), gist(other), similarity)
+    return differences[0].kind.value if differences else ""
+
+
 def refused(
     text: CanonicalText, prediction: Prediction, entry: Entry, taxonomy: Taxonomy, guard: Guard
 ) -> str:
-    """Why the answer to an entry is not served to a text in other words; empty where it may be."""
-    if entry.similarity < guard.similarity:
-        return FAR
-    if text.language != entry.triage.language:
-        return LANGUAGE
+    """Why the answer to an entry is not served to a text in other words, though nothing in the words speaks against it; empty
+    where it may be."""
     if {*text.flags, *entry.triage.flags} & {"truncated"}:
         return CUT
-    differences = refusals(gist(text.text), gist(entry.text), entry.similarity)
-    if differences:
-        return differences[0].kind.value
     writing = entry.triage.receipt.writer
     taken = writing.distributions.keys() - entry.told.keys() if writing is not None else ()
     return unlike(prediction, entry.prediction, taken, taxonomy, guard, entry.told) or unfit(entry)

@@ -15,15 +15,27 @@ from tamiz.domain.triage import Distribution, Prediction, Recall, Tier, Vote, Wr
 from tamiz.domain.vectors import digest, open_digest, packed, told_space, unpacked
 from tamiz.pipeline.cascade import question
 from tamiz.pipeline.evidence import Evidence
-from tamiz.pipeline.recall import BUDGET, NOTHING, TOLD, Entry, Guard, Remembered, overruled, refused, unfit
+from tamiz.pipeline.recall import (
+    BUDGET,
+    NOTHING,
+    TOLD,
+    Entry,
+    Guard,
+    Remembered,
+    overruled,
+    refused,
+    unfit,
+    worded,
+)
 from tamiz.pipeline.vote import Voice, examples
 from tamiz.pipeline.vote import votes as vote
 from tamiz.service.judge import Judge
 from tamiz.service.voices import heard, solved
 from tamiz.service.words import SAME, words
 
-NEAREST = 16
-"""Tickets that are looked at, among all and among those of which a person said a word."""
+NEAREST, FEW = 16, 4
+"""Tickets whose answer may be served: so many of the nearest are looked at where that may spare a language model, and where
+it spares nothing."""
 VOICES, HEARD = 20, 0.4
 """Corrected tickets that may vote, and the cosine from which on they are heard at all."""
 NEWEST = 2_000
@@ -55,6 +67,16 @@ class CachePolicy:
         before = PROVEN if record.judged < OWN else Record(0, 0)
         wrong, judged = record.wrong + before.wrong, record.judged + before.judged
         return upper_bound(wrong, judged, DELTA) <= self.budget
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A ticket for which an earlier answer is looked for."""
+
+    text: CanonicalText
+    prediction: Prediction
+    votes: Mapping[str, Vote]
+    guard: Guard
 
 
 @dataclass(frozen=True)
@@ -152,32 +174,39 @@ class Recollector:
             return NOTHING
         told = self._near(told_space(self._model), data, VOICES, ticket_id)
         wanted = others and self.policy.verified and not same
-        near = self._near(self._model, data, NEAREST, ticket_id) if wanted else []
-        likely = {
-            one.ticket_id: one.similarity for one in (*told, *near) if one.similarity >= guard.similarity
-        }
-        voices, entries, shown = self.store.read(lambda tx: self._read(tx, told, likely, text.language))
+        near = self._near(self._model, data, self._candidates, ticket_id) if wanted else []
+        voices, shown = self.store.read(lambda tx: self._read(tx, told, text.language))
         votes = self._votes(voices, prediction)
         if same is not None and not overruled(same, prediction, votes, self._taxonomy):
             found = self._answer(same, Tier.EXACT)
         elif self.policy.verified and free:
-            found = self._nearest(text, prediction, entries, guard, votes)
+            likely = {one.ticket_id: one for one in (*told, *near) if one.similarity >= guard.similarity}
+            asked = _Asked(text, prediction, votes, guard)
+            found = (
+                self.store.read(lambda tx: self._nearest(tx, asked, list(likely.values())))
+                if likely
+                else NOTHING
+            )
         else:
             found = NOTHING
         return replace(found, votes={**votes, **found.votes}, examples=shown)
+
+    @property
+    def _candidates(self) -> int:
+        """With the encoder alone an earlier answer in other words spares nothing, so few are looked at."""
+        return NEAREST if self.whole.enriches else FEW
 
     def _near(self, space: str, data: bytes, k: int, but: str) -> list[Match]:
         found = self.memory.search(self.tenant, space, data, k).matches
         return [match for match in found if match.ticket_id != but]
 
     def _read(
-        self, tx: Tx, told: Sequence[Match], likely: Mapping[str, float], language: str
-    ) -> tuple[list[Voice], list[Entry], tuple[Neighbour, ...]]:
+        self, tx: Tx, told: Sequence[Match], language: str
+    ) -> tuple[list[Voice], tuple[Neighbour, ...]]:
         near = [match for match in told if match.similarity >= HEARD][: 3 * self.shown]
         shown = solved(tx, self.tenant, near)
         return (
             self._heard(tx, told),
-            self._entries(tx, likely),
             examples(shown, self.shown, self._taxonomy.primary, language=language),
         )
 
@@ -191,27 +220,37 @@ class Recollector:
             known = model.resembling(prediction.embedding, VOICES)
         return vote(voices, prediction, self._taxonomy, known=known)
 
-    def _nearest(
-        self,
-        text: CanonicalText,
-        prediction: Prediction,
-        entries: Sequence[Entry],
-        guard: Guard,
-        votes: Mapping[str, Vote],
-    ) -> Remembered:
-        """The first of these whose answer may be served: a person's before a model's, the nearest of them first."""
+    def _nearest(self, tx: Tx, asked: _Asked, likely: Sequence[Match]) -> Remembered:
+        """The first of these whose answer may be served, the nearest first, and a person's before a model's."""
         reasons: dict[str, str] = {}
-        for entry in sorted(entries, key=lambda one: (not one.told, -one.similarity)):
-            reason = refused(text, prediction, entry, self._taxonomy, guard)
-            if not reason and overruled(entry, prediction, votes, self._taxonomy):
-                reason = TOLD
-            if not reason:
-                if guard.open or entry.told:
-                    return self._answer(entry, Tier.VERIFIED)
-                return Remembered(recall=entry.recall(Tier.WITHHELD), refusal=BUDGET)
-            reasons[entry.ticket_id] = reason
-        nearest = max(entries, key=lambda one: one.similarity, default=None)
-        return Remembered(refusal=reasons[nearest.ticket_id]) if nearest else NOTHING
+        fitting: list[Entry] = []
+        for match in sorted(likely, key=lambda one: -one.similarity):
+            reason, entry = self._fit(tx, asked, match)
+            if entry is not None and entry.told:
+                return self._answer(entry, Tier.VERIFIED)
+            if entry is not None:
+                fitting.append(entry)
+            reasons[match.ticket_id] = reason
+        if fitting and asked.guard.open:
+            return self._answer(fitting[0], Tier.VERIFIED)
+        if fitting:
+            return Remembered(recall=fitting[0].recall(Tier.WITHHELD), refusal=BUDGET)
+        return Remembered(refusal=next(iter(reasons.values()), ""))
+
+    def _fit(self, tx: Tx, asked: _Asked, match: Match) -> tuple[str, Entry | None]:
+        """Why a ticket's answer is not served, or the ticket. The words are compared before anything else is read."""
+        record = tx.tickets.get(self.tenant, match.ticket_id)
+        if record is None:
+            return "", None
+        text = f"{record.subject}\n{record.body}".strip()
+        reason = worded(asked.text, text, record.language, match.similarity, asked.guard)
+        entry = None if reason else self._entry(tx, match.ticket_id, match.similarity)
+        if entry is None:
+            return reason, None
+        reason = refused(asked.text, asked.prediction, entry, self._taxonomy, asked.guard)
+        if not reason and overruled(entry, asked.prediction, asked.votes, self._taxonomy):
+            reason = TOLD
+        return reason, None if reason else entry
 
     def _answer(self, entry: Entry, tier: Tier) -> Remembered:
         written = entry.triage.receipt.writer
@@ -242,10 +281,6 @@ class Recollector:
                 if entry.told or (space != told and not unfit(entry)):
                     return entry
         return first
-
-    def _entries(self, tx: Tx, likely: Mapping[str, float]) -> list[Entry]:
-        found = (self._entry(tx, one, similarity) for one, similarity in likely.items())
-        return [entry for entry in found if entry is not None]
 
     def _entry(self, tx: Tx, ticket_id: str, similarity: float) -> Entry | None:
         """A ticket as an entry; None where it is gone, or its newest triage is another model's."""

@@ -18,9 +18,11 @@ _SPACE = "tenant = :tenant AND model_hash = :model_hash"
 _CUT = f"DELETE FROM vectors WHERE {_SPACE} AND sequence <= :last"
 _WHOLE = f"SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND ticket_id = :id"
 _REMOVE = f"DELETE FROM vectors WHERE {_SPACE} AND ticket_id = :id"
+# The rows are chosen from the index alone: SQLite would rather read the whole space by its primary key.
 _EQUAL = f"""
-SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND digest = :digest AND digest <> ''
-ORDER BY sequence DESC LIMIT :limit
+SELECT ticket_id, data, sequence, digest FROM vectors WHERE {_SPACE} AND sequence IN (
+    SELECT sequence FROM vectors WHERE {_SPACE} AND digest = :digest AND digest <> '' ORDER BY sequence DESC LIMIT :limit
+) ORDER BY sequence DESC
 """
 _MARK = f"UPDATE vectors SET digest = :digest WHERE {_SPACE} AND ticket_id = :id"
 _OF = f"SELECT data FROM vectors WHERE {_SPACE} AND ticket_id = :id"
