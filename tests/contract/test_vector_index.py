@@ -100,3 +100,16 @@ def test_a_model_can_be_opened_after_a_graph_was_made() -> None:
     _need_usearch()
     code = "from tamiz.memory.graph import check_installed as c; c('x'); import onnxruntime, tamiz.models.encoder"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_several_questions_are_answered_as_one_by_one(index) -> None:
+    assert index.search_all([packed([1.0] * WIDTH)] * 2, 3) == [[], []]
+    stored = vectors(200)
+    index.add(range(200), stored)
+    asked = [*vectors(7, seed=3), stored[5]]
+    many = index.search_all(asked, 5)
+    assert index.search_all([], 5) == []
+    for one, found in zip(asked, many, strict=True):
+        alone = index.search(one, 5)
+        assert [key for key, _ in found] == [key for key, _ in alone]
+        assert [near for _, near in found] == pytest.approx([near for _, near in alone], abs=1e-6)

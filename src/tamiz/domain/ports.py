@@ -149,6 +149,10 @@ class VectorIndex(Protocol):
         """At most k keys with the cosine similarity of their vectors, nearest first; the lower key wins a tie."""
         ...
 
+    def search_all(self, vectors: Sequence[bytes], k: int) -> list[list[tuple[int, float]]]:
+        """The same for several vectors, in their order."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -171,4 +175,8 @@ class Memory(Protocol):
 
     def search(self, tenant: str, model_hash: str, vector: bytes, k: int) -> Matches:
         """The k tickets of the tenant nearest to a vector in a model's space, by all that is committed at this moment."""
+        ...
+
+    def search_all(self, tenant: str, model_hash: str, vectors: Sequence[bytes], k: int) -> list[Matches]:
+        """The same for several vectors, in their order; some back ends answer many for little more than one."""
         ...

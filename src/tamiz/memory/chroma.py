@@ -64,3 +64,7 @@ class ChromaIndex:
         )
         keys = [int(key) for key in found["ids"][0]]
         return ranked(keys, 1.0 - np.asarray(found["distances"][0], np.float32))
+
+    def search_all(self, vectors: Sequence[bytes], k: int) -> list[list[tuple[int, float]]]:
+        """The same for several vectors, one after the other."""
+        return [self.search(vector, k) for vector in vectors]

@@ -117,6 +117,10 @@ class GraphIndex:
         keys = [key for key in near.keys.tolist() if key in self._rows]
         return ranked(keys, unit(self._rows.of(keys)) @ asked[0])[:k]
 
+    def search_all(self, vectors: Sequence[bytes], k: int) -> list[list[tuple[int, float]]]:
+        """The same for several vectors, one after the other."""
+        return [self.search(vector, k) for vector in vectors]
+
     def _taken_over(
         self, keys: Sequence[int], numbers: NDArray[np.uint64], coded: NDArray[np.int8]
     ) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +57,17 @@ class Space:
 
     def search(self, vector: bytes, k: int) -> Matches:
         """The k nearest of all that is committed. StoreError."""
+        return self.search_all([vector], k)[0]
+
+    def search_all(self, vectors: Sequence[bytes], k: int) -> list[Matches]:
+        """The same for several vectors, by what is committed at one moment. StoreError."""
         with self._lock:
             while not self._caught_up():
                 pass
-            found = self._index.search(vector, k)
-            matches = tuple(Match(self._tickets[key], similarity) for key, similarity in found)
-            return Matches(len(self._index), matches)
+            return [
+                Matches(len(self._index), tuple(Match(self._tickets[key], near) for key, near in found))
+                for found in self._index.search_all(vectors, k)
+            ]
 
     def catch_up(self, stopping: Callable[[], bool]) -> bool:
         """Take in all that is committed; False where it was told to stop before. StoreError."""

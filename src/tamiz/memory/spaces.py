@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tamiz.domain.ports import Matches, VectorIndex
 from tamiz.domain.storage import Store
@@ -40,6 +40,10 @@ class Spaces:
     def search(self, tenant: str, model_hash: str, vector: bytes, k: int) -> Matches:
         """The k tickets of the tenant that are nearest to a vector of the model. StoreError."""
         return self.space((tenant, model_hash)).search(vector, k)
+
+    def search_all(self, tenant: str, model_hash: str, vectors: Sequence[bytes], k: int) -> list[Matches]:
+        """The same for several vectors. StoreError."""
+        return self.space((tenant, model_hash)).search_all(vectors, k)
 
     def space(self, key: Key) -> Space:
         """The searcher of a space."""

@@ -122,10 +122,34 @@ class Recollector:
         record = self.store.read(lambda tx: tx.reuses.record(self.tenant, self._model, NEWEST))
         guard = replace(self.policy.guard, open=self.policy.holds(record))
         self.hook(self.tenant, record, guard.open)
+        around = self._around(tickets, predictions, known)
         return [
-            self._of(ticket.id, text, prediction, entry, guard)
-            for ticket, text, prediction, entry in zip(tickets, texts, predictions, known, strict=True)
+            self._of(ticket.id, text, prediction, entry, guard, near)
+            for ticket, text, prediction, entry, near in zip(
+                tickets, texts, predictions, known, around, strict=True
+            )
         ]
+
+    def _around(
+        self, tickets: Sequence[Ticket], predictions: Sequence[Prediction], known: Sequence[Entry | None]
+    ) -> list[Sequence[Match]]:
+        """The nearest of all tickets for each, none where they are not needed; looked for all at once."""
+        asked = {
+            place: packed(prediction.embedding)
+            for place, (ticket, prediction, entry) in enumerate(zip(tickets, predictions, known, strict=True))
+            if self.policy.verified and prediction.embedding and not self._same(ticket.id, entry)
+        }
+        k = (NEAREST if self.whole.enriches else FEW) + 1  # the ticket itself may be among them
+        found = self.memory.search_all(self.tenant, self._model, list(asked.values()), k) if asked else []
+        near = dict(zip(asked, found, strict=True))
+        return [
+            [one for one in near[place].matches if one.ticket_id != ticket.id] if place in near else []
+            for place, ticket in enumerate(tickets)
+        ]
+
+    def _same(self, ticket_id: str, known: Entry | None) -> Entry | None:
+        """The earlier ticket of the same text, where its answer may be served."""
+        return known if known is not None and ticket_id not in self.again and not unfit(known) else None
 
     def voted(self, prediction: Prediction) -> Prediction:
         """A prediction with people's votes in it; nothing is served. StoreError."""
@@ -142,7 +166,7 @@ class Recollector:
         the same request. StoreError."""
         known = self.store.read(lambda tx: self._equal(tx, text.text, ticket_id))
         same = known if known is not None and known.told and self.policy.exact else None
-        found = self._of(ticket_id, text, prediction, same, self.policy.guard, others=False)
+        found = self._of(ticket_id, text, prediction, same, self.policy.guard, ())
         person = found.recall is not None and found.recall.by_person
         return found if person else Remembered(found.votes)
 
@@ -162,24 +186,20 @@ class Recollector:
         prediction: Prediction,
         known: Entry | None,
         guard: Guard,
-        *,
-        others: bool = True,
+        near: Sequence[Match],
     ) -> Remembered:
-        free = ticket_id not in self.again
-        same = known if known is not None and free and not unfit(known) else None
+        same = self._same(ticket_id, known)
         data = packed(prediction.embedding)
         if same is not None and (same.told or not data):
             return self._answer(same, Tier.EXACT)
         if not data:
             return NOTHING
         told = self._near(told_space(self._model), data, VOICES, ticket_id)
-        wanted = others and self.policy.verified and not same
-        near = self._near(self._model, data, self._candidates, ticket_id) if wanted else []
         voices, shown = self.store.read(lambda tx: self._read(tx, told, text.language))
         votes = self._votes(voices, prediction)
         if same is not None and not overruled(same, prediction, votes, self._taxonomy):
             found = self._answer(same, Tier.EXACT)
-        elif self.policy.verified and free:
+        elif self.policy.verified and ticket_id not in self.again:
             likely = {one.ticket_id: one for one in (*told, *near) if one.similarity >= guard.similarity}
             asked = _Asked(text, prediction, votes, guard)
             found = (
@@ -190,11 +210,6 @@ class Recollector:
         else:
             found = NOTHING
         return replace(found, votes={**votes, **found.votes}, examples=shown)
-
-    @property
-    def _candidates(self) -> int:
-        """With the encoder alone an earlier answer in other words spares nothing, so few are looked at."""
-        return NEAREST if self.whole.enriches else FEW
 
     def _near(self, space: str, data: bytes, k: int, but: str) -> list[Match]:
         found = self.memory.search(self.tenant, space, data, k).matches

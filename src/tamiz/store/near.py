@@ -7,6 +7,7 @@ was erased goes with its ticket. Small spaces are compared one by one, large one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -107,6 +108,10 @@ class PgvectorMemory:
                 pass
             self._store.change(lambda tx: _with_graph(tx, tenant, model_hash, vector, self._exact))
         return found
+
+    def search_all(self, tenant: str, model_hash: str, vectors: Sequence[bytes], k: int) -> list[Matches]:
+        """The same for several vectors, one after the other. StoreError."""
+        return [self.search(tenant, model_hash, vector, k) for vector in vectors]
 
 
 def _prepare(tx: SqlTx) -> str:
