@@ -11,7 +11,7 @@ from functools import lru_cache
 
 _VOWELS = "aeiou"
 _DOUBLES = re.compile(
-    r"[^aeiou]*(?:un|re|de|sub|per|trans|com|ad|over|up|off|dis)?[^aeiou]*[aeiouy][^aeiouwxy]"
+    r"[^aeiou]{0,5}(?:un|re|de|sub|per|trans|com|ad|over|up|off|dis)?[^aeiou]{0,5}[aeiouy][^aeiouwxy]"
 )
 _IRREGULAR = {
     "be": "am is are was were been being 's",
