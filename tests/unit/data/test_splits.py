@@ -145,3 +145,7 @@ def test_unseen_rows_are_what_training_never_saw() -> None:
         [Example("2", "The vpn is down in Madrid"), Example("3", "door open")],
     )
     assert [e.id for e in unseen(judged, known)] == ["3"]
+
+
+def test_of_no_texts_none_are_near_duplicates() -> None:
+    assert (near_groups([]), near_duplicate_groups([]), near_groups([""])) == ([], [], [0])

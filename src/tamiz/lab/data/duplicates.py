@@ -193,7 +193,7 @@ def _candidates(signatures: Hashes, similar: float) -> list[tuple[int, int]]:
     linear; the other bands find what this misses.
     """
     found: set[tuple[int, int]] = set()
-    for band in range(BANDS):
+    for band in range(BANDS if len(signatures) else 0):
         part = signatures[:, band * ROWS : (band + 1) * ROWS]
         keys = part[:, 0].copy()
         for column in range(1, ROWS):
