@@ -137,7 +137,7 @@ class Recollector:
         asked = {
             place: packed(prediction.embedding)
             for place, (ticket, prediction, entry) in enumerate(zip(tickets, predictions, known, strict=True))
-            if self.policy.verified and prediction.embedding and not self._same(ticket.id, entry)
+            if self.policy.verified and len(prediction.embedding) and not self._same(ticket.id, entry)
         }
         k = (NEAREST if self.whole.enriches else FEW) + 1  # the ticket itself may be among them
         found = self.memory.search_all(self.tenant, self._model, list(asked.values()), k) if asked else []

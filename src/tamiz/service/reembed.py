@@ -60,7 +60,7 @@ class Reembed:
         while ids:
             records = self.store.read(lambda tx, ids=ids: _lacking(tx, tenant, model_hash, ids))  # type: ignore[misc]
             predictions = answers(model, [_text(record) for record in records])
-            if any(not prediction.embedding for prediction in predictions):
+            if any(not len(prediction.embedding) for prediction in predictions):
                 return False
             data = [packed(prediction.embedding) for prediction in predictions]
             found = list(zip(records, data, strict=True))

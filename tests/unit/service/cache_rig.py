@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import cos, sin
 
+import numpy as np
+
 from tamiz.domain.ports import Written
 from tamiz.domain.records import Record, Reuse, Verdict
 from tamiz.domain.taxonomy_file import default_taxonomy
@@ -53,7 +55,9 @@ class Remembering(House):
         super().__init__(said or SURE, writer)
         self.cache, self.flights, self.angles, self.says = cache, Flights(), dict(angles), dict(says)
         self.memory = Spaces(self.store, self.keep, ExactIndex)
-        self.judge.model.embedding = lambda text: towards(self.angles.get(text, 0.0))
+        self.judge.model.embedding = lambda text: np.asarray(
+            towards(self.angles.get(text, 0.0))
+        )  # as encoders do
         script = self.judge.model.script
         self.judge.model.script = lambda text: self.says.get(text) or script(text)
 
