@@ -52,11 +52,13 @@ class Predictions:
     ) -> list[dict[str, Any]]:
         clock, memory = self._context.parts.clock, self._context.parts.memory
         started = clock.monotonic()
-        texts = [judge.canonicalize(RawMessage(form.subject, form.body)).text for form in forms]
-        predictions = answers(judge.model, texts)
+        texts = [judge.canonicalize(RawMessage(form.subject, form.body)) for form in forms]
+        predictions = answers(judge.model, [text.text for text in texts])
         if memory is not None:
             recollector = Recollector(self._context.parts.store, memory, tenant, judge)
-            predictions = [recollector.voted(prediction) for prediction in predictions]
+            predictions = [
+                recollector.voted(text, said) for text, said in zip(texts, predictions, strict=True)
+            ]
         each = (clock.monotonic() - started) * 1e3 / len(forms)
         return [
             {**_answer(judge, prediction, field, form.top_k), "inference_ms": round(each, 3)}

@@ -151,15 +151,9 @@ class Recollector:
         """The earlier ticket of the same text, where its answer may be served."""
         return known if known is not None and ticket_id not in self.again and not unfit(known) else None
 
-    def voted(self, prediction: Prediction) -> Prediction:
-        """A prediction with people's votes in it; nothing is served. StoreError."""
-        data = packed(prediction.embedding)
-        if not data:
-            return prediction
-        told = self._near(told_space(self._model), data, VOICES, "")
-        voices = self.store.read(lambda tx: self._heard(tx, told))
-        votes = self._votes(voices, prediction)
-        return Evidence(prediction, votes=votes).voted
+    def voted(self, text: CanonicalText, prediction: Prediction) -> Prediction:
+        """A prediction with what people said of tickets like this one in it. StoreError."""
+        return Evidence(prediction, votes=self.told("", text, prediction).votes).voted
 
     def told(self, ticket_id: str, text: CanonicalText, prediction: Prediction) -> Remembered:
         """What people alone say of a ticket that has an answer already: their votes, and the answer that one of them gave to
@@ -238,19 +232,37 @@ class Recollector:
     def _nearest(self, tx: Tx, asked: _Asked, likely: Sequence[Match]) -> Remembered:
         """The first of these whose answer may be served, the nearest first, and a person's before a model's."""
         reasons: dict[str, str] = {}
-        fitting: list[Entry] = []
+        fitting, told = list[Entry](), list[Entry]()
         for match in sorted(likely, key=lambda one: -one.similarity):
             reason, entry = self._fit(tx, asked, match)
-            if entry is not None and entry.told:
-                return self._answer(entry, Tier.VERIFIED)
             if entry is not None:
-                fitting.append(entry)
+                (told if entry.told else fitting).append(entry)
             reasons[match.ticket_id] = reason
+        if told:
+            return self._answer(self._agreed(tx, told), Tier.VERIFIED)
         if fitting and asked.guard.open:
             return self._answer(fitting[0], Tier.VERIFIED)
         if fitting:
             return Remembered(recall=fitting[0].recall(Tier.WITHHELD), refusal=BUDGET)
         return Remembered(refusal=next(iter(reasons.values()), ""))
+
+    def _agreed(self, tx: Tx, told: Sequence[Entry]) -> Entry:
+        """Of the same request as people answered it: what most accounts say, of as many the latest word."""
+        if len(told) == 1:
+            return told[0]
+        newest = {
+            one.ticket_id: max(
+                words(tx, self.tenant, one.ticket_id, SAME).values(), key=lambda word: word.sequence
+            )
+            for one in told
+        }
+
+        def weight(entry: Entry) -> tuple[int, int]:
+            alike = [one for one in told if one.told == entry.told]
+            accounts = {newest[one.ticket_id].by for one in alike}
+            return len(accounts), newest[entry.ticket_id].sequence
+
+        return max(told, key=weight)
 
     def _fit(self, tx: Tx, asked: _Asked, match: Match) -> tuple[str, Entry | None]:
         """Why a ticket's answer is not served, or the ticket. The words are compared before anything else is read."""
@@ -263,7 +275,7 @@ class Recollector:
         if entry is None:
             return reason, None
         reason = refused(asked.text, asked.prediction, entry, self._taxonomy, asked.guard)
-        if not reason and overruled(entry, asked.prediction, asked.votes, self._taxonomy):
+        if not reason and not entry.told and overruled(entry, asked.prediction, asked.votes, self._taxonomy):
             reason = TOLD
         return reason, None if reason else entry
 

@@ -374,3 +374,15 @@ def test_words_that_wait_and_those_of_held_back_accounts_are_not_shown() -> None
     house.store.write(lambda tx: tx.words.hold(hold))
     house.ask("Something else, and more")
     assert writer.asked[-1].examples == ()
+
+
+def test_of_two_words_on_the_same_request_the_one_of_more_accounts_stands_else_the_latest() -> None:
+    house = Remembering(angles={OTHER: 0.1})
+    first, second = house.ask(ASKED), house.ask(OTHER)
+    house.correct(first, "ana", category="Access")
+    house.correct(second, "bea", category="Network")
+    assert house.value(house.ask("Since this morning, Outlook does not open")) == "Network"
+    third = house.ask("Outlook does not open, since this morning")
+    house.correct(third, "carl", category="Access")
+    after = house.ask("Outlook, since this morning, does not open")
+    assert (house.status(after), house.value(after)) == (CACHED, "Access")
