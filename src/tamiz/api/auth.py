@@ -173,7 +173,7 @@ class Guard:
                 raise Problem(
                     403, "Without a key only this machine is served, by its own name.", kind="foreign-host"
                 )
-            return Caller("open", *self._open_to)
+            return Caller(OPEN, *self._open_to)
         found = await self._keyring.find(key) if _KEY.match(key) else None
         if found is None:
             raise self._unknown(request)
