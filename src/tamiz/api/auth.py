@@ -19,6 +19,7 @@ from tamiz.api.threads import Threads
 from tamiz.domain.errors import ConfigError
 from tamiz.domain.records import ApiKey, Role
 from tamiz.domain.ticket import DEFAULT_TENANT
+from tamiz.service.trust import OPEN
 
 PUBLIC = None
 """The role of an endpoint that needs no key."""
