@@ -6,35 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tamiz.domain.errors import ProviderError
-from tamiz.domain.ports import Clock, ModelInfo, Question, Writer, Written
-from tamiz.domain.taxonomy import Taxonomy
+from tamiz.domain.ports import Clock, Question, Written
+from tamiz.domain.wrapped import WrappedWriter
 
 Heard = Callable[[str, float, str], None]
 """Hears the provider's name, the seconds of one question, and the type of the error (empty for none)."""
 
 
 @dataclass(frozen=True)
-class WatchedWriter:
+class WatchedWriter(WrappedWriter):
     """Answers as `writer` does, and tells how long it took and how it failed."""
 
-    writer: Writer
     clock: Clock
     heard: Heard
-
-    @property
-    def info(self) -> ModelInfo:
-        """The writer's identity."""
-        return self.writer.info
-
-    @property
-    def taxonomy(self) -> Taxonomy:
-        """The writer's taxonomy."""
-        return self.writer.taxonomy
-
-    @property
-    def told(self) -> str:
-        """What the writer is told beside the ticket."""
-        return self.writer.told
 
     def write(self, question: Question) -> Written:
         """The writer's answer. ProviderError as it raises it."""

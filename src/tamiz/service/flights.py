@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from tamiz.domain.errors import BadPredictionError
 from tamiz.domain.gate import Policy
-from tamiz.domain.ports import Model, ModelInfo, Question, Writer, Written
+from tamiz.domain.ports import Model, ModelInfo, Question, Written
 from tamiz.domain.taxonomy import Taxonomy
 from tamiz.domain.triage import Prediction
+from tamiz.domain.wrapped import WrappedWriter
 
 
 class Flights:
@@ -24,18 +25,25 @@ class Flights:
         self._now: dict[Hashable, Future[Any]] = {}
 
     def many(self, keys: Sequence[Hashable], work: Callable[[list[int]], Sequence[Any]]) -> list[Any]:
-        """An answer per key. `work` gets the places of the keys that nobody works on, and raises for all of them; what is
-        waited for raises what its worker met."""
+        """An answer per key. `work` gets the places of the keys that nobody works on, and raises for all of them. Whoever
+        waits for work that fails does it himself."""
         with self._lock:
-            flights = [self._now.get(key) for key in keys]
             own: dict[Hashable, int] = {}
-            for place, (key, flight) in enumerate(zip(keys, flights, strict=True)):
-                if flight is None and key not in own:
+            for place, key in enumerate(keys):
+                if key not in self._now:
                     own[key] = place
                     self._now[key] = Future()
             flights = [self._now[key] for key in keys]
         self._fly(own, work)
-        return [flight.result() for flight in flights if flight is not None]
+        return [self._awaited(keys[place], place, flight, work) for place, flight in enumerate(flights)]
+
+    def _awaited(
+        self, key: Hashable, place: int, flight: Future[Any], work: Callable[[list[int]], Sequence[Any]]
+    ) -> Any:
+        try:
+            return flight.result()
+        except CancelledError:
+            return self.one(key, lambda: work([place])[0])
 
     def one(self, key: Hashable, work: Callable[[], Any]) -> Any:
         """The answer for one key."""
@@ -44,13 +52,14 @@ class Flights:
     def _fly(self, own: dict[Hashable, int], work: Callable[[list[int]], Sequence[Any]]) -> None:
         if not own:
             return
+        found: Sequence[Any] = ()
         try:
             found = work(list(own.values()))
-        except BaseException as error:
-            for flight in self._landed(own):
-                flight.set_exception(error)
-            raise
-        for flight, answer in zip(self._landed(own), found, strict=True):
+        finally:
+            landed = self._landed(own)
+            for flight in landed[len(found) :]:
+                flight.cancel()
+        for flight, answer in zip(landed, found, strict=True):
             flight.set_result(answer)
 
     def _landed(self, own: dict[Hashable, int]) -> list[Future[Any]]:
@@ -96,28 +105,12 @@ class SharedModel:
 
 
 @dataclass(frozen=True)
-class SharedWriter:
+class SharedWriter(WrappedWriter):
     """The Writer port: a question that was answered in this batch, or is being answered, is not asked again."""
 
-    writer: Writer
     tenant: str
     flights: Flights
     answered: dict[Hashable, Written] = field(default_factory=dict)
-
-    @property
-    def info(self) -> ModelInfo:
-        """The language model's own."""
-        return self.writer.info
-
-    @property
-    def taxonomy(self) -> Taxonomy:
-        """The language model's own."""
-        return self.writer.taxonomy
-
-    @property
-    def told(self) -> str:
-        """The language model's own."""
-        return self.writer.told
 
     def write(self, question: Question) -> Written:
         """The answer to one question. ProviderError."""

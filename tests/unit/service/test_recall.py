@@ -386,3 +386,31 @@ def test_of_two_words_on_the_same_request_the_one_of_more_accounts_stands_else_t
     house.correct(third, "carl", category="Access")
     after = house.ask("Outlook, since this morning, does not open")
     assert (house.status(after), house.value(after)) == (CACHED, "Access")
+
+
+def test_who_waits_for_work_that_fails_does_it_himself() -> None:
+    flights, started, go = Flights(), threading.Event(), threading.Event()
+    found: list[object] = []
+
+    def fails():
+        started.set()
+        assert go.wait(10)
+        raise ValueError("the first")
+
+    def first() -> None:
+        with pytest.raises(ValueError, match="the first"):
+            flights.one("key", fails)
+
+    threads = [
+        threading.Thread(target=first),
+        threading.Thread(target=lambda: found.append(flights.one("key", lambda: "done"))),
+    ]
+    threads[0].start()
+    assert started.wait(10)
+    threads[1].start()
+    threads[1].join(0.05)
+    assert not found
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert found == ["done"]
