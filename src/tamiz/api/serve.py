@@ -31,6 +31,8 @@ from tamiz.service.accept import TRIAGE
 from tamiz.service.keys import secret
 from tamiz.service.people import Corrected
 
+COLLECT = (10_000, 20, 50)
+"""New objects, and rounds over the young and the middle-aged, between two looks for dead cycles."""
 STALE_SECONDS = 30.0
 """A worker without a sign of life for so long is reported, whatever it is doing."""
 
@@ -73,14 +75,21 @@ def serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, heard)
         service.start()
-        gc.collect()
-        gc.freeze()  # what lives as long as the service need not be looked at again and again
+        _rarely_collect()
         ready(address)
         try:
             server.run([listener])
         finally:
             draining.set()
             service.stop(0.0 if server.hurried else settings.grace)
+
+
+def _rarely_collect() -> None:
+    """Have the interpreter look for dead cycles seldom: what lives as long as the service (word lists, models, caches of
+    words) is half a million objects, and while all of them are looked at, for 50 to 100 ms, nobody gets an answer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 def _tell_token(service: Service, parts: Parts, address: str) -> Host:

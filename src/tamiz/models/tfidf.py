@@ -11,14 +11,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 MAX_WORDS = 1_000
 MAX_CHARACTERS = 3_000
+REMEMBERED = 10_000
+"""Words whose parts are remembered."""
 
 _TOKEN = re.compile(r"<[A-Z_]{2,20}>|\w{1,64}")
+
+_SUBLINEAR = np.array([1 + math.log(count) for count in range(1, 2 * MAX_CHARACTERS)], np.float32)
+"""What a term counts that occurs once, twice, … in a text, which holds fewer of any."""
 
 Ints = NDArray[np.int64]
 Values = NDArray[np.float32]
@@ -46,6 +52,8 @@ class Tfidf:
         self.idf = idf
         self._words = {term: i for i, term in enumerate(self.vocabulary[:word_features])}
         self._characters = {term: i + word_features for i, term in enumerate(self.vocabulary[word_features:])}
+        # Words of tickets come again and again; looking up their parts is most of the work.
+        self._within = lru_cache(maxsize=REMEMBERED)(self._parts)
 
     @classmethod
     def fit(cls, texts: Iterable[str], options: TfidfOptions) -> Tfidf:
@@ -67,9 +75,15 @@ class Tfidf:
     def transform(self, text: str) -> tuple[Ints, Values]:
         """The features of one text: ascending indices and their values; both empty for a text without known terms."""
         tokens = _tokens(text)
-        words = _weights(_word_terms(tokens, self.options.words), self._words, self.idf)
-        characters = _weights(_character_terms(tokens, self.options.characters), self._characters, self.idf)
+        terms = _word_terms(tokens, self.options.words)
+        words = _weights([i for term in terms if (i := self._words.get(term)) is not None], self.idf)
+        characters = _weights([i for token in tokens for i in self._within(token)], self.idf)
         return np.concatenate([words[0], characters[0]]), np.concatenate([words[1], characters[1]])
+
+    def _parts(self, token: str) -> tuple[int, ...]:
+        """The features of the characters within a word."""
+        terms = _character_terms([token], self.options.characters)
+        return tuple(i for term in terms if (i := self._characters.get(term)) is not None)
 
     def known_share(self, text: str) -> float:
         """The share of a text's words that the vocabulary knows; 0 for a text without words."""
@@ -116,10 +130,8 @@ def _kept(counts: Counter[str], options: TfidfOptions) -> list[str]:
     return sorted(term for term, _ in frequent[: options.max_features])
 
 
-def _weights(terms: Iterable[str], index: dict[str, int], idf: Values) -> tuple[Ints, Values]:
-    counts = Counter(i for i in map(index.get, terms) if i is not None)
-    places = np.fromiter(sorted(counts), dtype=np.int64, count=len(counts))
-    tf = np.fromiter((1 + math.log(counts[i]) for i in places.tolist()), dtype=np.float32, count=len(counts))
-    values = tf * idf[places]
+def _weights(found: Sequence[int], idf: Values) -> tuple[Ints, Values]:
+    places, counts = np.unique(np.array(found, np.int64), return_counts=True)
+    values = _SUBLINEAR[counts - 1] * idf[places]
     norm = float(np.linalg.norm(values))
     return places, values / np.float32(norm) if norm else values

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
@@ -15,7 +16,8 @@ from tamiz.domain.ports import Neighbour
 from tamiz.domain.taxonomy import NONE, Taxonomy
 from tamiz.domain.ticket import CanonicalText, Ticket
 from tamiz.domain.triage import Distribution, Prediction, Recall, Tier, Triage, Vote, Writing
-from tamiz.text.contrast import refusals
+from tamiz.text.contrast import between
+from tamiz.text.contrast_reading import Reading, read
 from tamiz.text.gist import gist
 
 FAR, BUDGET, UNSETTLED, DISPUTED = "far", "budget", "unsettled", "disputed"
@@ -143,14 +145,26 @@ def unfit(entry: Entry) -> str:
     return UNSETTLED if served_itself or not entry.final else ""
 
 
-def worded(text: CanonicalText, other: str, language: str, similarity: float, guard: Guard) -> str:
-    """What in the words speaks against one answer for a text and an earlier one; empty where nothing does. Asked first, as it
-    needs nothing but the texts."""
+@dataclass(frozen=True)
+class Request:
+    """A text that is held against several earlier ones, and read once for all of them."""
+
+    text: CanonicalText
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What it says, as far as words tell."""
+        return read(gist(self.text.text))
+
+
+def worded(request: Request, other: str, language: str, similarity: float, guard: Guard) -> str:
+    """What in the words speaks against one answer for a request and an earlier text; empty where nothing does. Asked first, as
+    it needs nothing but the texts."""
     if similarity < guard.similarity:
         return FAR
-    if text.language != language:
+    if request.text.language != language:
         return LANGUAGE
-    differences = refusals(gist(text.text), gist(other), similarity)
+    differences = between(request.reading, read(gist(other)), similarity)
     return differences[0].kind.value if differences else ""
 
 

@@ -22,6 +22,7 @@ from tamiz.pipeline.recall import (
     Entry,
     Guard,
     Remembered,
+    Request,
     overruled,
     refused,
     unfit,
@@ -33,7 +34,7 @@ from tamiz.service.judge import Judge
 from tamiz.service.voices import heard, solved
 from tamiz.service.words import SAME, words
 
-NEAREST, FEW = 16, 4
+NEAREST, FEW = 16, 1
 """Tickets whose answer may be served: so many of the nearest are looked at where that may spare a language model, and where
 it spares nothing."""
 VOICES, HEARD = 20, 0.4
@@ -73,7 +74,7 @@ class CachePolicy:
 class _Asked:
     """A ticket for which an earlier answer is looked for."""
 
-    text: CanonicalText
+    request: Request
     prediction: Prediction
     votes: Mapping[str, Vote]
     guard: Guard
@@ -139,11 +140,12 @@ class Recollector:
             for place, (ticket, prediction, entry) in enumerate(zip(tickets, predictions, known, strict=True))
             if self.policy.verified and len(prediction.embedding) and not self._same(ticket.id, entry)
         }
-        k = (NEAREST if self.whole.enriches else FEW) + 1  # the ticket itself may be among them
-        found = self.memory.search_all(self.tenant, self._model, list(asked.values()), k) if asked else []
-        near = dict(zip(asked, found, strict=True))
+        k = NEAREST if self.whole.enriches else FEW
+        # One more, for the ticket itself may be among them.
+        found = self.memory.search_all(self.tenant, self._model, list(asked.values()), k + 1) if asked else []
+        near = {place: one.matches for place, one in zip(asked, found, strict=True)}
         return [
-            [one for one in near[place].matches if one.ticket_id != ticket.id] if place in near else []
+            [one for one in near.get(place, ()) if one.ticket_id != ticket.id][:k]
             for place, ticket in enumerate(tickets)
         ]
 
@@ -195,7 +197,7 @@ class Recollector:
             found = self._answer(same, Tier.EXACT)
         elif self.policy.verified and ticket_id not in self.again:
             likely = {one.ticket_id: one for one in (*told, *near) if one.similarity >= guard.similarity}
-            asked = _Asked(text, prediction, votes, guard)
+            asked = _Asked(Request(text), prediction, votes, guard)
             found = (
                 self.store.read(lambda tx: self._nearest(tx, asked, list(likely.values())))
                 if likely
@@ -270,11 +272,11 @@ class Recollector:
         if record is None:
             return "", None
         text = f"{record.subject}\n{record.body}".strip()
-        reason = worded(asked.text, text, record.language, match.similarity, asked.guard)
+        reason = worded(asked.request, text, record.language, match.similarity, asked.guard)
         entry = None if reason else self._entry(tx, match.ticket_id, match.similarity)
         if entry is None:
             return reason, None
-        reason = refused(asked.text, asked.prediction, entry, self._taxonomy, asked.guard)
+        reason = refused(asked.request.text, asked.prediction, entry, self._taxonomy, asked.guard)
         if not reason and not entry.told and overruled(entry, asked.prediction, asked.votes, self._taxonomy):
             reason = TOLD
         return reason, None if reason else entry

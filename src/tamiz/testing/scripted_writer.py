@@ -40,6 +40,7 @@ class RandomScorer:
     loud: float = 8.0
     name: str = "random"
     chosen: int = 0
+    forgotten: list[list[int]] = field(default_factory=list)
 
     def chat(self, messages: Sequence[dict[str, str]]) -> str:
         """Roles and contents, line by line."""
@@ -48,6 +49,10 @@ class RandomScorer:
     def tokens(self, text: str, *, special: bool = True) -> list[int]:
         """One token per character."""
         return [ord(character) for character in text]
+
+    def forget(self, beginning: Sequence[int]) -> None:
+        """It keeps nothing; what it was asked to keep at most is noted."""
+        self.forgotten.append(list(beginning))
 
     def choose(self, prompt: Sequence[int], options: Sequence[int]) -> list[float]:
         """Random shares; now and then everything on one option, or nothing but rounding errors on the others."""

@@ -141,6 +141,7 @@ def _polarity(a: Reading, b: Reading) -> Sides | None:
             return told
     turned = {head for head in a.denied - b.denied if head in b.concepts}
     turned |= {head for head in b.denied - a.denied if head in a.concepts}
+    turned |= {head for head in a.heads & b.heads if (head in a.affirmed) != (head in b.affirmed)}
     mixed = len(set(a.marks)) > 1 and len(set(b.marks)) > 1 and a.marks != b.marks and "works" in a.marks
     return told if turned or mixed else None
 

@@ -13,7 +13,6 @@ from typing import Any
 from tamiz.text.contrast_forms import english_noun, english_verb, spanish_noun, spanish_verb, without_clitics
 
 LANGUAGES = ("en", "es")
-LONGEST_PHRASE = 5
 SHORTEST_START, LONGEST_START = 3, 24
 FAILURE = "failure"
 """The concept of not working, whatever it is called."""
@@ -67,10 +66,11 @@ class Unit:
 
 @dataclass(slots=True)
 class Node:
-    """A word of a phrase: what may follow it, and what the phrase up to here means."""
+    """A word of a phrase: what may follow it, what the phrase up to here means, and how many words may follow at most."""
 
     after: dict[str, Node] = field(default_factory=dict)
     entry: Entry | None = None
+    depth: int = 0
 
 
 @dataclass(slots=True)
@@ -127,6 +127,7 @@ def words() -> Mapping[str, Words]:
                 _add(found, {language: phrases}, lambda entry, told=told: entry.sides.append(told))  # type: ignore[misc]
     for own in found.values():
         _deny(own.root, False)
+        _measure(own.root)
     return found
 
 
@@ -143,6 +144,11 @@ def _deny(node: Node, denied: bool) -> None:
         ):
             entry.lists.add("fails")
         _deny(after, here)
+
+
+def _measure(node: Node) -> int:
+    node.depth = max((1 + _measure(after) for after in node.after.values()), default=0)
+    return node.depth
 
 
 _DENIALS = frozenset(("no", "not", "sin"))
@@ -184,22 +190,38 @@ def _entry(own: Words, language: str, phrase: Sequence[str]) -> Entry:
 
 def languages(text: Sequence[str]) -> tuple[str, ...]:
     """The languages whose lists these words are read by: one where far more words stand in its lists alone."""
-    known = [[word in words()[language].known for language in LANGUAGES] for word in text]
-    english = sum(one and not other for one, other in known)
-    spanish = sum(other and not one for one, other in known)
+    en, es = (words()[language].known for language in LANGUAGES)
+    english = sum(word in en and word not in es for word in text)
+    spanish = sum(word in es and word not in en for word in text)
     if english > 2 * spanish:
         return ("en",)
     return ("es",) if spanish > 2 * english else LANGUAGES
 
 
-def units(text: Sequence[str]) -> Iterator[Unit]:
-    """The phrases and words of a text in order, the longest phrase first; a verb comes with its particle."""
-    read = languages(text)
+def units(text: Sequence[str], read: tuple[str, ...]) -> Iterator[Unit]:
+    """The phrases and words of a text in these languages in order, the longest phrase first; a verb comes with its particle."""
+    particles = not _PARTICLES.isdisjoint(text)
     place = 0
     while place < len(text):
-        unit = unit_at(tuple(text[place : place + LONGEST_PHRASE]), read)
-        yield (unit.length == 1 and _separated(text[place : place + 2 + PARTICLE], read)) or unit
+        unit = unit_at(tuple(text[place : place + _reach(text[place], read)]), read)
+        apart = particles and unit.length == 1
+        yield (apart and _separated(text[place : place + 2 + PARTICLE], read)) or unit
         place += unit.length
+
+
+@lru_cache(maxsize=40_000)
+def _keys(word: str, language: str) -> tuple[str, ...]:
+    return words()[language].keys(word)
+
+
+@lru_cache(maxsize=20_000)
+def _reach(word: str, read: tuple[str, ...]) -> int:
+    """How many words a phrase of the lists that begins with this one may have; at least one."""
+    roots = ((language, words()[language].root) for language in read)
+    nodes = [
+        root.after[key] for language, root in roots for key in _keys(word, language) if key in root.after
+    ]
+    return 1 + max((node.depth for node in nodes), default=0)
 
 
 FARTHEST = 4
@@ -218,10 +240,9 @@ def unit_at(text: tuple[str, ...], read: tuple[str, ...]) -> Unit:
     best: list[Entry] = []
     length = 1
     for language in read:
-        own = words()[language]
-        nodes = [own.root]
+        nodes = [words()[language].root]
         for place, word in enumerate(text, start=1):
-            keys = own.keys(word)
+            keys = _keys(word, language)
             nodes = [node.after[key] for node in nodes for key in keys if key in node.after]
             entries = [node.entry for node in nodes if node.entry]
             if not nodes:

@@ -22,7 +22,7 @@ _PIECE = re.compile(
     r"|(?:(?<=\s)-(?=\d))?[^\W_]+(?:[.,:/\\@_'+#&=?%~-]{1,3}[^\W_]+){0,40}[%$€£]?"
     r"|[.!?\n$€£]"
 )
-_STATE = re.compile(r"(?:[aei]d[oa]s?|ed|en)$")
+_STATE = {"en": re.compile(r"(?:ed|en)$"), "es": re.compile(r"[aei]d[oa]s?$")}
 _END = frozenset(".!?\n")
 _BEING = frozenset("is are was were be been being it's esta estan estaba estaban es son".split())
 _SHORTENED = frozenset("it's that's what's here's there's let's he's she's who's how's where's".split())
@@ -35,7 +35,7 @@ class Reading:
     """One text. `units` are the words and phrases that mean something, `concepts` what any of them may stand for; `things` and
     `products` are concept → the word that stood for it, `sides` is pair → side → word,
     `acts` and `states` which sides are done and which only are so ("locked"). `denied` are the concepts behind a
-    denial, `excused` the words of working that are denied, `marks` the order of "fails", "trouble" and "works"."""
+    denial, `heads` those behind a denial or a failure, `affirmed` those of the heads that are said without, too, `excused` the words of working that are denied, `marks` the order of "fails", "trouble" and "works"."""
 
     plain: str
     words: list[str]
@@ -53,6 +53,8 @@ class Reading:
     states: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     denied: set[str] = field(default_factory=set)
     excused: set[str] = field(default_factory=set)
+    heads: set[str] = field(default_factory=set)
+    affirmed: set[str] = field(default_factory=set)
     denials: list[str] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
     filled: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in _FILLED})
@@ -83,7 +85,7 @@ def read(text: str) -> Reading:
         folded = "".join(character for character in parts if not unicodedata.combining(character))
     reading = Reading(" ".join(folded.casefold().split()), [])
     _look(folded, reading)
-    _understand(list(units(reading.words)), reading)
+    _understand(list(units(reading.words, reading.languages)), reading)
     return reading
 
 
@@ -99,18 +101,16 @@ def _look(folded: str, reading: Reading) -> None:
         lowered = "mayo" if match["may"] else piece.casefold()
         if lowered.endswith("'s") and lowered not in _SHORTENED:
             lowered = lowered.removesuffix("'s")
-        if piece[0] == "<" or piece[0] in "$€£#@" or piece[-1] == ":":
-            reading.names.add(lowered)
-        elif piece[0] == '"':
+        form = "word" if piece.isalpha() else _form(piece)
+        if form == "quoted":
             reading.quoted.add(" ".join(lowered[1:-1].split()))
-        elif any(map(str.isdigit, piece)):
-            reading.numbers.add(lowered)
-            reading.words.append(lowered)
-        elif not _JOINED.isdisjoint(piece) or ("." in piece and len(piece) > 4):
+        if form in ("name", "address"):
             reading.names.add(lowered)
+        if form == "number":
+            reading.numbers.add(lowered)
+        if form in ("word", "number", "address"):
             reading.words.append(lowered)
-        else:
-            reading.words.append(lowered)
+        if form == "word":
             plain += 1
             inside = not fresh or piece[1:] != piece[1:].lower()
             if inside and piece[0].isupper() and "'" not in lowered:
@@ -120,6 +120,17 @@ def _look(folded: str, reading: Reading) -> None:
     if len(names) < MOSTLY * plain:
         known = reading.languages
         reading.names |= {name for name in names if not unit_at((name,), known).listed}
+
+
+def _form(piece: str) -> str:
+    """What a piece of a text is by its form."""
+    if piece[0] == "<" or piece[0] in "$€£#@" or piece[-1] == ":":
+        return "name"
+    if piece[0] == '"':
+        return "quoted"
+    if any(map(str.isdigit, piece)):
+        return "number"
+    return "address" if not _JOINED.isdisjoint(piece) or ("." in piece and len(piece) > 4) else "word"
 
 
 def _understand(said: Sequence[Unit], reading: Reading) -> None:
@@ -141,6 +152,15 @@ def _understand(said: Sequence[Unit], reading: Reading) -> None:
             towards = "to" if "towards" in unit.lists else "from" if "away" in unit.lists else ""
         if not repeated:
             _judge(place, said, reading)
+    _affirm(said, reading)
+
+
+def _affirm(said: Sequence[Unit], reading: Reading) -> None:
+    """Which of the acts that are denied, or said to fail, are said without that, too."""
+    places = {place for place in range(1, len(said)) if _denied(place, said) and not _empty(said[place])}
+    reading.heads = set().union(*(said[place].concepts for place in places))
+    plain = (unit.concepts for place, unit in enumerate(said) if place not in places)
+    reading.affirmed = reading.heads & set().union(*plain) if places else set()
 
 
 def _repeats(place: int, said: Sequence[Unit]) -> bool:
@@ -157,13 +177,14 @@ def _take_sides(unit: Unit, before: Unit | None, reading: Reading) -> None:
     for pair, side in unit.sides:
         meant = 1 - side if beyond else side
         reading.sides[pair].setdefault(meant, unit.said)
-        state = not beyond and (being or _STATE.search(unit.said))
+        state = not beyond and (being or any(_STATE[name].search(unit.said) for name in reading.languages))
         (reading.states if state else reading.acts)[pair].add(meant)
 
 
 def _sort(unit: Unit, reading: Reading) -> None:
     """Put what a unit stands for where it is compared."""
-    groups = {concept.partition(":")[0]: concept for concept in unit.concepts}
+    # In order, for sets have another one in every process, and two processes must read alike.
+    groups = {concept.partition(":")[0]: concept for concept in sorted(unit.concepts)}
     if "figures" in groups:
         reading.numbers.add(groups["figures"].partition(":")[2])
     elif "times" in groups:

@@ -83,3 +83,20 @@ def test_a_key_that_is_nearly_right_takes_as_long_as_one_that_is_not(service: Se
     share = longer(nearly, wholly)
     print(f"\na key that is nearly right took longer than a random one in {share:.3f} of all pairs")
     assert abs(share - 0.5) < FAIR
+
+
+def test_what_another_tenant_asked_is_answered_as_slowly_as_what_nobody_asked(service: Service) -> None:
+    """Measured on the real service by `tamiz.lab.bench.tenants`."""
+    texts = [f"The label printer {number} in the warehouse prints blank labels" for number in range(40)]
+    for text in texts[:20]:
+        service.submit("b", subject="Printer", body=text)
+    service.work()
+
+    def predict(text: str) -> None:
+        assert service.post("/predict", {"subject": "Printer", "body": text}, tenant="a").status_code == 200
+
+    share = longer(lambda n: predict(texts[n % 20]), lambda n: predict(texts[20 + n % 20]))
+    print(
+        f"\n/predict: what another tenant asked took longer than what nobody asked in {share:.3f} of all pairs"
+    )
+    assert abs(share - 0.5) < FAIR

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -76,3 +77,14 @@ def test_percentiles_are_by_rank() -> None:
         100.0,
         100.0,
     ]
+
+
+def test_requests_that_come_at_a_rate_are_late_where_nobody_is_free() -> None:
+    with server() as url:
+        begun = time.perf_counter()
+        ledger = load(url, "/classify", [b'{"n": 1}'], 60, connections=4, rate=300.0)
+        took = time.perf_counter() - begun
+        crowded = load(url, "/classify", [b'{"n": 1}'], 2_000, connections=1, rate=1_000_000.0)
+    assert len(ledger.seconds) == 60
+    assert took > 59 / 300
+    assert crowded.seconds[-1] > 0.9 * crowded.wall

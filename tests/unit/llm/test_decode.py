@@ -282,3 +282,16 @@ def test_the_prompt_shows_as_much_of_the_taxonomy_as_is_wanted(shown) -> None:
     told = prompt.told(TAXONOMY, ASKING.instruction, "es", shown)
     assert ("Physical Security" in told) is (shown is not prompt.Shown.NOTHING)
     assert ("Robo, pérdida" in told) is (shown is prompt.Shown.DESCRIPTIONS)
+
+
+def test_of_the_ticket_before_only_the_instruction_is_kept() -> None:
+    scorer = RandomScorer()
+    decoder = Decoder(scorer, TAXONOMY, ASKING)
+    for text in ("the vpn of the cashier", "the vpn of the cashier again"):
+        examples = (near("an example", category="Access"),)
+        decoder.decode(Question(text, fields=("category",), examples=examples))
+    first, second = ("".join(map(chr, tokens)) for tokens in scorer.forgotten)
+    assert first == second
+    assert first.startswith("<system>")
+    assert first.endswith("<user>")
+    assert prompt.OPEN not in first

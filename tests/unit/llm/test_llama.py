@@ -52,6 +52,31 @@ def test_probabilities_are_those_of_the_options_alone(scorer) -> None:
     assert scorer.with_adapter(0.0).choose(path, options) == pytest.approx(shares, abs=1e-3)
 
 
+def test_a_text_is_read_as_if_nobody_had_sent_it_before(served) -> None:
+    post, read = http_post(served.url, served.key, "here"), []
+
+    def counting(route, body):
+        reply = post(route, body)
+        read.append(reply.get("timings", {}).get("prompt_n"))
+        return reply
+
+    decoder = Decoder(LlamaScorer("here", counting, {0: 1.0}), TAXONOMY, Asking("File the ticket: {fields}."))
+    question = Question(
+        "The badge printer in the lobby jams on every card", fields=("request_type",), summary=False
+    )
+
+    def evaluated() -> list[int]:
+        read.clear()
+        decoder.decode(question)
+        return [count for count in read if count is not None]
+
+    evaluated()
+    kept, first, *_ = again = evaluated()
+    assert kept <= 2, "the instruction is not computed anew"
+    assert first >= len(decoder.scorer.tokens(question.text)), "the ticket is"
+    assert evaluated() == again
+
+
 def test_an_adapter_is_switched_per_request(scorer) -> None:
     path = scorer.tokens(scorer.chat([{"role": "user", "content": "hello"}]))
     options = scorer.tokens(" Hardware Software Network")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -13,6 +16,10 @@ from tamiz.text.contrast_lists import languages
 
 CLOSE = 0.97
 OPPOSED = """
+Turn on the VPN. Please turn off the VPN | Please turn off the VPN
+Please send me reports. Do not send me reports | Do not send me reports
+Por favor, habiliten el acceso. ¿Pueden inhabilitar el acceso? | ¿Pueden inhabilitar el acceso?
+Mi tarjeta debería abrir la puerta. ¿Puede dejar de abrir la puerta? | ¿Puede mi tarjeta dejar de abrir la puerta?
 Please leave the server on | Please leave the server off
 Put me in the sales group | Take me out of the sales group
 I received the parcel | I sent the parcel
@@ -147,3 +154,22 @@ def test_time_grows_with_the_text(piece: str) -> None:
 )
 def test_lists_are_read_in_the_language_of_the_text(text: str, expected: tuple[str, ...]) -> None:
     assert languages(text.split()) == expected
+
+
+def test_every_process_reads_alike() -> None:
+    """A word may stand in several lists of one kind; which one counts must not depend on the order of a set."""
+    program = (
+        "from tamiz.text.contrast_reading import read;"
+        "print([sorted(read(t).times.items()) for t in ('El segundo intento del lunes falla', 'the second try')])"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("4", "5", "6")
+    }
+    assert len(said) == 1

@@ -136,6 +136,9 @@ class _Instant:
     def tokens(self, text: str, *, special: bool = True) -> list[int]:
         return [hash(word) for word in text.replace("\n", " \n ").split(" ") if word]
 
+    def forget(self, beginning: Sequence[int]) -> None:
+        """Nothing is kept."""
+
     def choose(self, prompt: Sequence[int], options: Sequence[int]) -> list[float]:
         self.longest = max(self.longest, len(prompt))
         return [1.0 / len(options)] * len(options)

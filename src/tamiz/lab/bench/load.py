@@ -51,9 +51,11 @@ def milliseconds(seconds: Sequence[float], percent: float) -> float:
 
 
 class _Client(asyncio.Protocol):
-    """One connection: sends the next request when the last one is answered."""
+    """One connection: sends the next request when the last one is answered and its own time has come."""
 
-    def __init__(self, requests: Iterator[bytes], ledger: Ledger, over: asyncio.Future[None]) -> None:
+    def __init__(
+        self, requests: Iterator[tuple[float, bytes]], ledger: Ledger, over: asyncio.Future[None]
+    ) -> None:
         self._requests, self._ledger, self._over = requests, ledger, over
         self._got, self._begun = b"", 0.0
 
@@ -81,25 +83,44 @@ class _Client(asyncio.Protocol):
             self._over.set_result(None)
 
     def _next(self) -> None:
-        request = next(self._requests, None)
-        if request is None:
+        due, request = next(self._requests, (0.0, b""))
+        if not request:
             self._transport.close()
             return
-        self._begun = time.perf_counter()
-        self._transport.write(request)
+        now = time.perf_counter()
+        self._begun = due or now
+        if due > now:
+            asyncio.get_running_loop().call_later(due - now, self._transport.write, request)
+        else:
+            self._transport.write(request)
 
 
-def load(url: str, path: str, bodies: Sequence[bytes], count: int, connections: int = CONNECTIONS) -> Ledger:
-    """Post `count` bodies, from the beginning again where they are fewer. Ends early where the service dies."""
-    return uvloop.run(_load(url, path, bodies, count, connections))
+def load(
+    url: str,
+    path: str,
+    bodies: Sequence[bytes],
+    count: int,
+    connections: int = CONNECTIONS,
+    *,
+    rate: float | None = None,
+) -> Ledger:
+    """Post `count` bodies, from the beginning again where they are fewer: as fast as they are answered, or so many a second.
+    Then seconds count from when a request was due, so that one for which no connection was free counts as late. Ends
+    early where the service dies."""
+    return uvloop.run(_load(url, path, bodies, count, connections, rate))
 
 
-async def _load(url: str, path: str, bodies: Sequence[bytes], count: int, connections: int) -> Ledger:
+async def _load(
+    url: str, path: str, bodies: Sequence[bytes], count: int, connections: int, rate: float | None
+) -> Ledger:
     host, port = url.removeprefix("http://").split(":")
-    requests = (_request(host, path, bodies[number % len(bodies)]) for number in range(count))
     ledger, loop = Ledger(), asyncio.get_running_loop()
     ends = [loop.create_future() for _ in range(connections)]
     begun = time.perf_counter()
+    requests = (
+        (begun + number / rate if rate else 0.0, _request(host, path, bodies[number % len(bodies)]))
+        for number in range(count)
+    )
     for end in ends:
         await loop.create_connection(lambda end=end: _Client(requests, ledger, end), host, int(port))  # type: ignore[misc]
     await asyncio.gather(*ends)

@@ -15,6 +15,7 @@ from tamiz.lab.bench.cache_page import cache_section
 from tamiz.lab.bench.contrast_page import contrast_section
 from tamiz.lab.bench.corrections_page import corrections_section
 from tamiz.lab.bench.learn_page import learn_section
+from tamiz.lab.bench.live_page import felt_section, strangers_section
 from tamiz.lab.bench.llm_page import llm_section
 from tamiz.lab.bench.poison_page import poison_section
 from tamiz.lab.bench.rag_page import rag_section
@@ -86,7 +87,9 @@ def written() -> Path:
         *poison_section(FIGURES),
         *learn_section(FIGURES),
         *corrections_section(FIGURES),
+        *felt_section(FIGURES),
         *cache_section(FIGURES),
+        *strangers_section(FIGURES),
         *llm_section(FIGURES),
         *rag_section(FIGURES),
         "## Quality",

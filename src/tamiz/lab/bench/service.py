@@ -12,7 +12,8 @@ import shutil
 import signal
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -22,30 +23,35 @@ from tamiz.lab.bench.systems import Celery, InMemory, System, Tamiz, drained
 from tamiz.lab.synth import generate
 
 WARM, STILL = 64, 20.0
-KILL_AFTER = 1.0
-"""Seconds of load before everything is killed."""
+KILL_AFTER, PLENTY = 1.0, 30_000
+"""Seconds of load before everything is killed, and more tickets than any system takes in them."""
 LOOK = 20.0
 """Seconds over which the speed at a certain depth of the queue is taken."""
+PREDICTED, SHALLOW = 500, int(LOOK * 200)
+"""Predictions, and tickets that make a short queue, which must not get empty meanwhile."""
+RATE, PACED = 1_000.0, 10_000
+"""Tickets a second that come whether or not the ones before are answered, and how many of them."""
 
 
 def tickets(number: int, seed: int) -> list[bytes]:
-    """Bodies of requests."""
+    """Bodies of requests, no two alike: what was asked before would be answered without the model."""
     return [
         json.dumps({"subject": t.subject, "body": t.body}).encode()
         for t in generate(number, seed, split="valid")
     ]
 
 
-def compared(system: System, bodies: Sequence[bytes], count: int, rounds: int) -> dict[str, Any]:
+def compared(system: System, bodies: Iterator[bytes], count: int, rounds: int) -> dict[str, Any]:
     """Accepts per second, latencies, tickets triaged per second, and what a kill under load loses."""
     started = system.start()
-    drained(system, load(system.url, "/classify", bodies, WARM).promised, STILL)
-    draws = [_draw(system, bodies, count) for _ in range(rounds)]
+    drained(system, load(system.url, "/classify", list(islice(bodies, WARM)), WARM).promised, STILL)
+    draws = [_draw(system, list(islice(bodies, count))) for _ in range(rounds)]
     report = {"seconds_to_listen": round(started, 2), "rounds": draws, **_middle(draws)}
-    return {**report, "killed": _killed(system, bodies, count)}
+    return {**report, "killed": _killed(system, list(bodies))}
 
 
-def _draw(system: System, bodies: Sequence[bytes], count: int) -> dict[str, Any]:
+def _draw(system: System, bodies: Sequence[bytes]) -> dict[str, Any]:
+    count = len(bodies)
     ledger = load(system.url, "/classify", bodies, count)
     seconds, missing = drained(system, ledger.promised, STILL)
     return {
@@ -67,11 +73,11 @@ def _middle(draws: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in named.items()}
 
 
-def _killed(system: System, bodies: Sequence[bytes], count: int) -> dict[str, int]:
+def _killed(system: System, bodies: Sequence[bytes]) -> dict[str, int]:
     """Kill all processes under load, start them again, and count what was promised and never came."""
     timer = Timer(KILL_AFTER, system.end, (signal.SIGKILL,))
     timer.start()
-    ledger = load(system.url, "/classify", bodies, 100 * count)
+    ledger = load(system.url, "/classify", bodies, len(bodies))
     timer.join()
     system.start()
     _, missing = drained(system, ledger.promised, STILL)
@@ -79,22 +85,25 @@ def _killed(system: System, bodies: Sequence[bytes], count: int) -> dict[str, in
     return {"promised": len(ledger.promised), "missing": missing}
 
 
-def alone(system: Tamiz, bodies: Sequence[bytes], depth: int) -> dict[str, Any]:
+def alone(system: Tamiz, bodies: Iterator[bytes], depth: int) -> dict[str, Any]:
     """What only the service is asked: `/predict`, memory, and its speed with a long queue."""
     system.start()
-    short = [json.dumps({"subject": json.loads(body)["subject"], "body": ""}).encode() for body in bodies]
-    load(system.url, "/predict", bodies, WARM, connections=1)
+    whole = list(islice(bodies, PREDICTED))
+    short = [json.dumps({"subject": json.loads(body)["subject"], "body": ""}).encode() for body in whole]
+    load(system.url, "/predict", list(islice(bodies, WARM)), WARM, connections=1)
     predict = {
-        name: load(system.url, "/predict", texts, 500, connections=1).summary()
-        for name, texts in (("tickets", bodies), ("subjects alone", short))
+        name: load(system.url, "/predict", texts, PREDICTED, connections=1).summary()
+        for name, texts in (("tickets", whole), ("subjects alone", short))
     }
     at_rest = system.megabytes()
-    load(system.url, "/classify", bodies, int(LOOK * 200))
+    paced = load(system.url, "/classify", list(islice(bodies, PACED)), PACED, rate=RATE)
+    load(system.url, "/classify", list(islice(bodies, SHALLOW)), SHALLOW)
     shallow = _rate(system)
-    queued = load(system.url, "/classify", bodies, depth)
+    queued = load(system.url, "/classify", list(bodies), depth)
     late = queued.seconds[-depth // 10 :]
     report = {
         "predict": predict,
+        "paced": {"rate": RATE, **paced.summary()},
         "megabytes_after_predict": at_rest,
         "triaged_per_second_short_queue": shallow,
         "queued": depth,
@@ -117,10 +126,10 @@ def _rate(system: Tamiz) -> float:
 
 def run_beside(count: int, rounds: int, seed: int) -> dict[str, Any]:
     """All systems, one after the other."""
-    bodies = tickets(2000, seed)
+    bodies = tickets(WARM + count * rounds + PLENTY, seed)
     report: dict[str, Any] = {"connections": CONNECTIONS, "count": count, "seed": seed, "systems": {}}
     for system in (Tamiz(), InMemory(), Celery(careful=True), Celery(careful=False)):
-        report["systems"][system.name] = compared(system, bodies, count, rounds)
+        report["systems"][system.name] = compared(system, iter(bodies), count, rounds)
         print(system.name, json.dumps(report["systems"][system.name]), flush=True)
         shutil.rmtree(system.home)
     return report
@@ -129,7 +138,7 @@ def run_beside(count: int, rounds: int, seed: int) -> dict[str, Any]:
 def run_alone(depth: int, seed: int) -> dict[str, Any]:
     """The service alone."""
     system = Tamiz()
-    report = alone(system, tickets(2000, seed), depth)
+    report = alone(system, iter(tickets(PREDICTED + WARM + PACED + SHALLOW + depth, seed)), depth)
     shutil.rmtree(system.home)
     return report
 

@@ -23,6 +23,7 @@ def service_section(folder: Path) -> list[str]:
         f"Load generator and service share the machine: {report['connections']} keep-alive connections, each with one",
         f"request in flight; {report['count']:,} distinct submissions of synthetic tickets (68 tokens in the mean), medians",
         f"of {min(rounds)} rounds, the starter model behind every design. While tickets are accepted others are triaged.",
+        "Every text is new, so that none is answered by an earlier one.",
         "*Triaged* counts from the first accept to the last triage. *Killed*: one second of load, SIGKILL to all processes,",
         "a new start, and the tickets that were promised and had no triage once nothing had moved for 20 seconds. (What Celery",
         "had in hand comes back from Redis after an hour, its visibility timeout; what Redis had not written does not.)",
@@ -53,6 +54,10 @@ def _alone(report: Figures) -> list[str]:
         *(
             (f"`/predict`, one connection, {name}, p50 / p99 ms", f"{t['p50_ms']:.1f} / {t['p99_ms']:.1f}")
             for name, t in report["predict"].items()
+        ),
+        (
+            f"accepts while {report['paced']['rate']:,.0f} a second come, p50 / p99 ms",
+            f"{report['paced']['p50_ms']:.1f} / {report['paced']['p99_ms']:.1f}",
         ),
         ("triaged/s with a short queue", f"{report['triaged_per_second_short_queue']:.0f}"),
         (

@@ -84,16 +84,29 @@ class Tamiz(_Processes):
 
     name = "tamiz serve"
 
-    def start(self) -> float:
-        """Start it; seconds until it listens."""
+    def start(self, *, everybody: bool = True) -> float:
+        """Start it, open to everybody or to those with keys; seconds until it listens."""
         begun, port = time.perf_counter(), free_port()
         self.url = f"http://127.0.0.1:{port}"
+        doors = ("--open",) if everybody else ()
         self.process = self.spawn(
-            *(sys.executable, "-m", "tamiz", "serve", "--open", "--port", str(port)),
+            *(sys.executable, "-m", "tamiz", "serve", *doors, "--port", str(port)),
             environment={"TAMIZ_SERVE_RATE": UNLIMITED},
         )
         self.await_port(port)
         return time.perf_counter() - begun
+
+    def key(self, tenant: str) -> str:
+        """A tenant's key that may submit and review, made before the service starts."""
+        command = (sys.executable, "-m", "tamiz", "keys", "create", "bench", "--role", "review")
+        made = subprocess.run(
+            [*command, "--tenant", tenant],
+            env={**os.environ, "TAMIZ_HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return made.stdout.strip()
 
     def done(self) -> set[str]:
         """Tickets with a triage, read beside the service."""

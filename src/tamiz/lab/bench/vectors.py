@@ -6,8 +6,9 @@ Run: python -m tamiz.lab.bench.vectors                                     (100,
 
 Synthetic embeddings of 384 numbers around centres, as tickets crowd around their subjects. Questions are new vectors of the
 same kind; recall@10 is the share of the ten truly nearest that is found, and beside it stands the share of those among them
-that are alike (cosine 0.5 or more). The indexes take turns, batch by batch and question by question, so that what else the
-machine does costs all of them alike; each run takes its place in the file. Chroma runs where `chromadb` is installed.
+that are alike (cosine 0.5 or more). The indexes take turns batch by batch, so that what else the machine does costs all of
+them alike: first with fifty questions in a row, then question by question, where each finds the processor's caches full of
+what the others have read. Each run takes its place in the file. Chroma runs where `chromadb` is installed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from tamiz.memory.graph import GraphIndex
 from tamiz.memory.halves import unit
 
 WIDTH, SPREAD = 384, 0.7
-QUESTIONS, WARM, K, BATCH = 500, 20, 10, 2_000
+QUESTIONS, ROW, WARM, K, BATCH = 500, 50, 20, 10, 2_000
 ALIKE = 0.5
 SEED = 0
 
@@ -59,13 +60,16 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One index: recall@10, that of alike ones, milliseconds per search, vectors added per second of the clock and of the
-    processor, megabytes that it holds; `load` is that of the machine over the last minute when it was done."""
+    """One index: recall@10, that of alike ones, milliseconds per search with questions in a row and by turns with the other
+    indexes, vectors added per second of the clock and of the processor, megabytes that it holds; `load` is that of the machine
+    over the last minute when it was done."""
 
     recall: float
     recall_alike: float
     p50: float
     p99: float
+    p50_by_turns: float
+    p99_by_turns: float
     added_per_second: float
     added_per_processor_second: float
     megabytes: float
@@ -105,13 +109,14 @@ def truths(rows: Sequence[bytes], questions: Sequence[bytes]) -> list[Truth]:
 @dataclass
 class Measured:
     """An index, and what it has cost so far: seconds of the clock and of the processor and megabytes for what was added,
-    milliseconds and answers of what was asked."""
+    milliseconds of what was asked in a row and by turns, and the answers."""
 
     index: VectorIndex
     clock: float = 0.0
     work: float = 0.0
     megabytes: float = 0.0
-    times: list[float] = field(default_factory=list)
+    in_a_row: list[float] = field(default_factory=list)
+    by_turns: list[float] = field(default_factory=list)
     found: list[set[int]] = field(default_factory=list)
 
     def add(self, first: int, part: Sequence[bytes]) -> None:
@@ -122,22 +127,25 @@ class Measured:
         self.work += time.process_time() - work
         self.megabytes += _resident() - before
 
-    def ask(self, question: bytes) -> None:
-        """One question."""
-        start = time.perf_counter()
-        answer = self.index.search(question, K)
-        self.times.append((time.perf_counter() - start) * 1000)
-        self.found.append({key for key, _ in answer})
+    def ask(self, questions: Sequence[bytes]) -> list[float]:
+        """Questions in a row: the milliseconds of each."""
+        times = []
+        for question in questions:
+            start = time.perf_counter()
+            answer = self.index.search(question, K)
+            times.append((time.perf_counter() - start) * 1000)
+            self.found.append({key for key, _ in answer})
+        return times
 
     def figures(self, truth: Sequence[Truth]) -> Figures:
         """What it came to."""
-        p50, p99 = (round(float(value), 3) for value in np.quantile(self.times, [0.5, 0.99]))
         recall = _share(self.found, [one.nearest for one in truth])
         alike = _share(self.found, [one.alike for one in truth])
         count = len(self.index)
         speed = (round(count / self.clock), round(count / self.work))
         load = round(os.getloadavg()[0], 1)
-        return Figures(recall, alike, p50, p99, *speed, round(self.megabytes), load)
+        times = (*_quantiles(self.in_a_row), *_quantiles(self.by_turns))
+        return Figures(recall, alike, *times, *speed, round(self.megabytes), load)
 
 
 def measured(
@@ -153,11 +161,15 @@ def measured(
         for question in questions[:WARM]:
             one.index.search(question, K)
     turns = deque(every.values())
+    for first in range(0, len(questions), ROW):
+        for one in turns:
+            one.in_a_row += one.ask(questions[first : first + ROW])
+        turns.rotate()
     for question in questions:
         for one in turns:
-            one.ask(question)
+            one.by_turns += one.ask([question])
         turns.rotate()  # whoever comes after the exact one finds the processor's caches full of its vectors
-    truth = truths(rows, questions)
+    truth = 2 * truths(rows, questions)
     return {name: one.figures(truth) for name, one in every.items()}
 
 
@@ -188,6 +200,11 @@ def run(count: int, centres: int, only: Sequence[str]) -> dict[str, Any]:
     about = {"processor": processor(), "cores": os.cpu_count(), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     data = {"seed": SEED, "vectors": count, "centres": centres, "width": WIDTH}
     return {**about, **data, "indexes": figures, "file": file}
+
+
+def _quantiles(times: Sequence[float]) -> tuple[float, float]:
+    p50, p99 = np.quantile(times, [0.5, 0.99])
+    return round(float(p50), 3), round(float(p99), 3)
 
 
 def _share(found: Sequence[set[int]], wanted: Sequence[frozenset[int]]) -> float:

@@ -42,6 +42,13 @@ class TorchScorer:
         """The tokens of a text; without `special`, control tokens in it are plain letters."""
         return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not special))
 
+    def forget(self, beginning: Sequence[int]) -> None:
+        """What it keeps is cut back to these tokens; at least one is computed anew with any prompt."""
+        shared = self._shared(beginning, len(beginning))
+        if len(self._seen) > shared:
+            self._cache.crop(shared - len(self._seen))
+            self._seen = self._seen[:shared]
+
     def choose(self, prompt: Sequence[int], options: Sequence[int]) -> list[float]:
         """Probabilities of the options as the next token, among each other."""
         return [float(p) for p in self._logits(prompt)[list(options)].softmax(-1)]
@@ -65,9 +72,7 @@ class TorchScorer:
 
     def _logits(self, prompt: Sequence[int]) -> torch.Tensor:
         """Of the next token, float64 [vocabulary]."""
-        shared = 0
-        while shared < min(len(self._seen), len(prompt) - 1) and self._seen[shared] == prompt[shared]:
-            shared += 1
+        shared = self._shared(prompt, len(prompt) - 1)
         if len(self._seen) > shared:
             self._cache.crop(shared - len(self._seen))
         with torch.inference_mode():
@@ -79,6 +84,11 @@ class TorchScorer:
             )
         self._cache, self._seen = found.past_key_values, list(prompt)
         return found.logits[0, -1].double()
+
+    def _shared(self, prompt: Sequence[int], most: int) -> int:
+        """How many tokens at the beginning of a prompt, at most so many, are computed."""
+        pairs = zip(self._seen, prompt[:most], strict=False)
+        return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(self._seen), most))
 
 
 def adapted(base: CausalBase, adapter: Path) -> CausalBase:

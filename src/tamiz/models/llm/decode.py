@@ -57,6 +57,7 @@ class Decoder:
     asking: Asking
     _tokens: dict[str, list[int]] = field(default_factory=dict)
     _room: int = PROMPT_TOKENS
+    _before: list[int] = field(default_factory=list)
 
     def decode(self, question: Question) -> Decoded:
         """The model's answer. ProviderError where the runtime fails; any text is fine, the empty one included. A runtime
@@ -73,6 +74,8 @@ class Decoder:
 
     def _decoded(self, question: Question) -> Decoded:
         path = self._start(question)
+        # Somebody else's ticket of the same words would be read in no time, and that would tell that it was there.
+        self.scorer.forget(self._beginning())
         settled, abstained, first = dict(question.known), 0.0, True
         distributions: dict[str, Distribution] = {}
         for f in self.taxonomy.predicted:
@@ -100,6 +103,14 @@ class Decoder:
                 examples = examples[:-1]
             else:
                 text = text[: min(len(text) - 1, int(len(text) * 0.9 * self._room / len(tokens)))]
+
+    def _beginning(self) -> list[int]:
+        """The tokens before any ticket's text, which are the same for all."""
+        if not self._before:
+            asked = Question("?")
+            chat = self.scorer.chat(self.turns(asked))
+            self._before = self._fixed(chat.partition(prompt.fenced(asked.text))[0])
+        return self._before
 
     def length(self, question: Question) -> int:
         """The tokens of a question's prompt."""

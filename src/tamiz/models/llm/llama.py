@@ -78,6 +78,10 @@ class LlamaScorer:
             raise BadReplyError(provider=self.name, reason="no tokens in its answer")
         return found
 
+    def forget(self, beginning: Sequence[int]) -> None:
+        """Have the server compute these tokens, which takes one evaluation where it knows them, and drop the rest."""
+        self._complete(beginning, max_tokens=1, temperature=0.0)
+
     def choose(self, prompt: Sequence[int], options: Sequence[int]) -> list[float]:
         """Probabilities of the options as the next token: one evaluation, all other tokens masked out."""
         count = len(options)

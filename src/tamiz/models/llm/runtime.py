@@ -12,7 +12,8 @@ from tamiz.models.llm.prompt import Message
 
 
 class Scorer(Protocol):
-    """A causal language model by its tokens. Greedy and free of state: equal calls give equal answers."""
+    """A causal language model by its tokens. Greedy: equal calls give equal answers. It may keep what it has computed of the
+    last prompt and begin the next one there."""
 
     @property
     def name(self) -> str: ...
@@ -23,6 +24,10 @@ class Scorer(Protocol):
 
     def tokens(self, text: str, *, special: bool = True) -> list[int]:
         """The tokens of a text, none added; `special` reads control tokens in it, else they are plain letters."""
+        ...
+
+    def forget(self, beginning: Sequence[int]) -> None:
+        """Keep of the last prompt what these tokens share with it and no more, so that no text makes the next one quicker."""
         ...
 
     def choose(self, prompt: Sequence[int], options: Sequence[int]) -> list[float]:
