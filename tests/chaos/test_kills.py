@@ -74,7 +74,8 @@ def test_kills_lose_and_double_nothing(nursery: Nursery, home: Path) -> None:
     assert writes.applied > 0.8 * writes.decided
     assert writes.again
     # Three kills in a row can find the same innocent ticket in hand, where no process lives long enough to finish one.
-    assert report.buried + writes.parked <= max(1, campaign.kills // 10)
+    # Some 5 % of the kills bury or park something; with two dozen kills more than five do in one campaign of a thousand.
+    assert report.buried + writes.parked <= max(5, campaign.kills // 10)
     assert campaign.died.keys() - {"at rest"} == {*POINTS, "any moment"}
 
 
