@@ -8,6 +8,8 @@ from random import Random
 
 import pytest
 
+pytest.importorskip("sqlalchemy", reason="the extra 'serve' is not installed")
+
 from tamiz.lab.bench.live_page import felt_section, strangers_section
 from tamiz.lab.bench.tenants import probed, told
 
