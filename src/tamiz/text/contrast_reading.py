@@ -35,7 +35,8 @@ class Reading:
     """One text. `units` are the words and phrases that mean something, `concepts` what any of them may stand for; `things` and
     `products` are concept → the word that stood for it, `sides` is pair → side → word,
     `acts` and `states` which sides are done and which only are so ("locked"). `denied` are the concepts behind a
-    denial, `heads` those behind a denial or a failure, `affirmed` those of the heads that are said without, too, `excused` the words of working that are denied, `marks` the order of "fails", "trouble" and "works"."""
+    denial, `heads` those behind a denial or a failure, and `affirmed` those of the heads that are said without one, too;
+    `excused` the words of working that are denied, `marks` the order of "fails", "trouble" and "works"."""
 
     plain: str
     words: list[str]
@@ -101,7 +102,7 @@ def _look(folded: str, reading: Reading) -> None:
         lowered = "mayo" if match["may"] else piece.casefold()
         if lowered.endswith("'s") and lowered not in _SHORTENED:
             lowered = lowered.removesuffix("'s")
-        form = "word" if piece.isalpha() else _form(piece)
+        form = _form(piece)
         if form == "quoted":
             reading.quoted.add(" ".join(lowered[1:-1].split()))
         if form in ("name", "address"):
@@ -124,6 +125,8 @@ def _look(folded: str, reading: Reading) -> None:
 
 def _form(piece: str) -> str:
     """What a piece of a text is by its form."""
+    if piece.isalpha():
+        return "word"
     if piece[0] == "<" or piece[0] in "$€£#@" or piece[-1] == ":":
         return "name"
     if piece[0] == '"':

@@ -135,7 +135,7 @@ def _week(report: Figures) -> Iterator[str]:
 
 def _time(report: Figures) -> Iterator[str]:
     t = report["time"]
-    yield "Milliseconds of processor time per ticket, encoder alone, batches of 32, on a busy machine; what memory adds to a prediction, except for"
+    yield "Milliseconds of processor time per ticket, encoder alone, batches of 32; what memory adds to a prediction, except for"
     yield "an equal text, which needs none:"
     yield ""
     yield "| remembered | prediction | equal text, instead of it | other words, beside it | nothing found, beside it |"
